@@ -1,0 +1,3 @@
+from jouline.cli.main import main
+
+raise SystemExit(main())

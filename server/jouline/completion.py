@@ -1,0 +1,143 @@
+"""The nouns that cross layers. Frozen, without behaviour beyond reading themselves."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Tier = Literal["small", "large"]
+Action = Literal["generate", "cache", "skip", "none"]
+Method = Literal["measured", "attributed", "estimated", "unavailable"]
+Trigger = Literal["automatic", "invoked"]
+Multiline = Literal["auto", "never", "always"]
+Stop = Literal["line", "end", "length", "unlikely", "repetition", "block", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRequest:
+    """A wish for text at one place of one document.
+
+    `offset` counts code points before the cursor. `route` is `auto`, `small`, `large` or a catalogue id.
+    """
+
+    uri: str
+    language: str
+    text: str
+    offset: int
+    trigger: Trigger = "automatic"
+    route: str = "auto"
+    energy_saving: int = 50
+    multiline: Multiline = "auto"
+    gate: bool = True
+    cache: bool = True
+    show_all: bool = False  # benchmarks: offer the text whatever its confidence
+
+    @property
+    def prefix(self) -> str:
+        """The text before the cursor."""
+        return self.text[: self.offset]
+
+    @property
+    def line_prefix(self) -> str:
+        """The cursor's line, left of the cursor."""
+        return self.text[self.text.rfind("\n", 0, self.offset) + 1 : self.offset]
+
+    @property
+    def rest_of_line(self) -> str:
+        """The cursor's line, right of the cursor, without its line break."""
+        end = self.text.find("\n", self.offset)
+        return self.text[self.offset : end if end >= 0 else len(self.text)].rstrip("\r")
+
+    @property
+    def suffix(self) -> str:
+        """The text from the next line on: what stands right of the cursor is the rest of the line."""
+        end = self.text.find("\n", self.offset)
+        return self.text[end + 1 :] if end >= 0 else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """What one model wrote for one prompt.
+
+    `text` is what follows the cursor, the healed stub taken off. `logprob` is the sum of the natural logs of the
+    chosen tokens' probabilities, so `exp(logprob)` is the model's own estimate that all of it is right.
+    """
+
+    text: str
+    logprob: float
+    logprobs: tuple[float, ...]
+    margins: tuple[float, ...]  # probability of the best token less that of the second, per token
+    stop: Stop
+    prompt_tokens: int
+    prompt_evaluated: int
+    generated_tokens: int
+    prompt_ms: float
+    generate_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Wall time of a request's parts, in milliseconds."""
+
+    queue_ms: float = 0.0
+    route_ms: float = 0.0
+    prompt_ms: float = 0.0
+    generate_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCounts:
+    """Tokens of a request, summed over the models that ran."""
+
+    prompt: int = 0
+    prompt_evaluated: int = 0
+    generated: int = 0
+    drafted: int = 0
+    draft_accepted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Energy:
+    """What a request cost and what always-large would have cost, in joules; None is unknown, never zero."""
+
+    joules: float | None = None
+    method: Method = "unavailable"
+    source: str = ""
+    joules_low: float | None = None
+    joules_high: float | None = None
+    router_joules: float | None = None
+    baseline_model: str | None = None
+    baseline_joules: float | None = None
+    saved_joules: float | None = None
+    saved_joules_stddev: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """An answer to a request: text to offer, or the reason why there is none.
+
+    `replace` counts the code points right of the cursor that `text` takes the place of (brackets the editor closed).
+    """
+
+    id: str
+    text: str
+    action: Action
+    reason: str
+    model: Tier | None = None
+    model_id: str | None = None
+    models_run: tuple[Tier, ...] = ()
+    p_small_ok: float | None = None
+    confidence: float | None = None
+    replace: int = 0
+    timings: Timings = field(default_factory=Timings)
+    tokens: TokenCounts = field(default_factory=TokenCounts)
+    energy: Energy = field(default_factory=Energy)
+    cpu_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What the person did with a suggestion; `chars` is how much of it was taken."""
+
+    completion_id: str
+    outcome: Literal["shown", "accepted", "partial", "rejected"]
+    chars: int = 0
