@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 
-class Cancelled(BaseException):  # noqa: N818  it is an outcome, not an error
+class Cancelled(BaseException):  # it is an outcome, not an error
     """The request is no longer wanted.
 
     Derives from BaseException so that no `except Exception` swallows it on its way out.

@@ -54,6 +54,17 @@ class CompletionRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a model is asked: token ids, and the text it must spell first (token healing).
+
+    `stub` is the last pre-token of the prefix, taken back so that the model may choose a token that spans the cursor.
+    """
+
+    tokens: tuple[int, ...]
+    stub: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """What one model wrote for one prompt.
 
@@ -68,6 +79,7 @@ class Generation:
     stop: Stop
     prompt_tokens: int
     prompt_evaluated: int
+    prompt_work: float  # evaluated prompt tokens in units of one whole pass of this model (a front's work may be there)
     generated_tokens: int
     prompt_ms: float
     generate_ms: float

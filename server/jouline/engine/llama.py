@@ -1,0 +1,250 @@
+"""llama.cpp through llama-cpp-python's low-level API: load, tokenise, decode, abort. No policy.
+
+The only module that imports llama_cpp. Facts it rests on (llama.h of llama.cpp 0c1e57098, checked by running):
+a context belongs to one thread at a time; `llama_decode` releases the GIL; an aborted decode returns 2 and keeps the
+micro-batches that finished; with `embeddings` on, every token of a batch is an output and its hidden state is the one
+after the output norm.
+"""
+
+import ctypes
+import functools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import llama_cpp.llama_cpp as ffi
+import numpy as np
+import numpy.typing as npt
+
+from jouline.cancel import Cancelled
+from jouline.engine.options import EngineOptions
+from jouline.errors import EngineError
+
+FloatArray = npt.NDArray[np.float32]
+
+_ABORTED = 2
+
+
+@functools.cache
+def _backend() -> Any:
+    """Start llama.cpp once and keep its log away from stdout and stderr; returns the callback, which must live on."""
+    silence = ffi.llama_log_callback(lambda _level, _text, _data: None)
+    ffi.llama_log_set(silence, None)
+    ffi.llama_backend_init()
+    return silence
+
+
+def supports_gpu() -> bool:
+    """Whether this build of llama.cpp can place layers on a GPU."""
+    _backend()
+    return bool(ffi.llama_supports_gpu_offload())
+
+
+class Weights:
+    """A GGUF file opened by llama.cpp: its sizes and its tokeniser. Immutable after opening."""
+
+    def __init__(self, path: Path, *, gpu_layers: int = 0) -> None:
+        """Open `path`; raises EngineError with one plain sentence when that fails."""
+        _backend()
+        if not path.is_file():
+            raise EngineError(f"The model file {path} is missing; run `jouline models verify`.")
+        params = ffi.llama_model_default_params()
+        params.n_gpu_layers = gpu_layers
+        self.path = path
+        self.pointer = ffi.llama_model_load_from_file(os.fsencode(path), params)
+        if not self.pointer:
+            raise EngineError(f"{path} cannot be opened as a GGUF model; fetch it again or choose another file.")
+        self._vocab = ffi.llama_model_get_vocab(self.pointer)
+        self.vocabulary_size: int = ffi.llama_vocab_n_tokens(self._vocab)
+        self.width: int = ffi.llama_model_n_embd(self.pointer)
+        self.layers: int = ffi.llama_model_n_layer(self.pointer)
+        self.trained_context: int = ffi.llama_model_n_ctx_train(self.pointer)
+
+    def tokenise(self, text: str) -> list[int]:
+        """Return the ids of `text`; what looks like a control token in it stays plain text."""
+        data = text.encode()
+        room = len(data) + 8
+        ids = (ffi.llama_token * room)()
+        count = ffi.llama_tokenize(self._vocab, data, len(data), ids, room, False, False)
+        if count < 0:
+            raise EngineError("The tokeniser failed on this text; please report it with the model's name.")
+        return list(ids[:count])
+
+    def special(self, marker: str) -> int | None:
+        """Return the id of a control token by its text, such as `<|fim_prefix|>`; None if it is not one token here."""
+        data = marker.encode()
+        ids = (ffi.llama_token * (len(data) + 8))()
+        count = ffi.llama_tokenize(self._vocab, data, len(data), ids, len(ids), False, True)
+        return int(ids[0]) if count == 1 else None
+
+    def pieces(self) -> list[bytes]:
+        """Return the bytes of each token, empty for control tokens; shape (vocabulary_size,)."""
+        buffer = ctypes.create_string_buffer(512)
+        return [self._piece(token, buffer) for token in range(self.vocabulary_size)]
+
+    def _piece(self, token: int, buffer: Any) -> bytes:
+        length = ffi.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+        return buffer.raw[:length] if length > 0 else b""
+
+    def ends(self) -> frozenset[int]:
+        """Return the ids that end a generation."""
+        is_end = ffi.llama_vocab_is_eog
+        return frozenset(t for t in range(self.vocabulary_size) if is_end(self._vocab, t))
+
+    def close(self) -> None:
+        """Free the weights; no context on them may be used afterwards."""
+        if self.pointer:
+            ffi.llama_model_free(self.pointer)
+            self.pointer = None
+
+
+class AbortFlag:
+    """A byte that makes a running decode return within milliseconds, set from any thread without the GIL.
+
+    llama.cpp asks a C callback before each node of the graph; `strlen` on a one-byte buffer is such a callback: it
+    returns 1 while the byte is set, else 0. CPU backends only; on GPU the batches are small and checked between.
+    """
+
+    def __init__(self) -> None:
+        self._flag = ctypes.create_string_buffer(2)
+        strlen = ctypes.cast(_c_library().strlen, ctypes.c_void_p).value
+        self._callback = ctypes.cast(strlen or 0, ffi.ggml_abort_callback)
+
+    def install(self, context: Any) -> None:
+        """Have `context` ask this flag while it decodes."""
+        ffi.llama_set_abort_callback(context, self._callback, ctypes.cast(self._flag, ctypes.c_void_p))
+
+    def raise_flag(self) -> None:
+        """Stop the decode that is running."""
+        self._flag[0] = b"\1"
+
+    def lower(self) -> None:
+        """Let decodes run again."""
+        self._flag[0] = b"\0"
+
+    @property
+    def raised(self) -> bool:
+        """Whether the flag is up."""
+        return bool(self._flag[0] == b"\1")
+
+
+def _c_library() -> ctypes.CDLL:
+    return ctypes.CDLL("msvcrt" if os.name == "nt" else None)
+
+
+class Context:
+    """One timeline of keys and values on some weights, with preallocated batches. Not thread-safe.
+
+    `states` makes every decode keep the hidden states of its tokens (an early-exit front).
+    """
+
+    def __init__(self, weights: Weights, options: EngineOptions, abort: AbortFlag, *, states: bool = False) -> None:
+        self.weights = weights
+        self.capacity = options.context_tokens
+        self._abort = abort
+        self._batch_tokens = options.batch_tokens
+        self._pointer = ffi.llama_init_from_model(weights.pointer, _context_params(options, states=states))
+        if not self._pointer:
+            raise EngineError(f"There is not enough memory to run {weights.path.name}; choose a smaller model.")
+        self._memory = ffi.llama_get_memory(self._pointer)
+        abort.install(self._pointer)
+        self._tokens = _Batch(options.batch_tokens, 0)
+        self._vectors = _Batch(options.batch_tokens, weights.width)
+        self.stored = 0  # positions whose hidden states were read by the last `decode_tokens`
+
+    def decode_tokens(self, tokens: Sequence[int], at: int, states: FloatArray | None = None) -> None:
+        """Evaluate `tokens` at positions `at`…; logits are kept for the last, hidden states written to `states[at:]`.
+
+        Raises Cancelled when the abort flag went up (then `kept` tells what is there) and EngineError on failure.
+        """
+        self.stored = at
+        for start in range(0, len(tokens), self._batch_tokens):
+            chunk = tokens[start : start + self._batch_tokens]
+            batch = self._tokens.fill(len(chunk), at + start)
+            self._tokens.token[: len(chunk)] = chunk
+            self._decode(batch)
+            if states is not None:
+                found = ffi.llama_get_embeddings(self._pointer)
+                self.stored = at + start + len(chunk)
+                states[at + start : self.stored] = np.ctypeslib.as_array(found, (len(chunk), self.weights.width))
+
+    def decode_states(self, states: FloatArray, at: int) -> None:
+        """Evaluate hidden states, shape (n, width), in the place of tokens at positions `at`…; errors as above."""
+        for start in range(0, len(states), self._batch_tokens):
+            chunk = states[start : start + self._batch_tokens]
+            batch = self._vectors.fill(len(chunk), at + start)
+            self._vectors.embd[: len(chunk)] = chunk
+            self._decode(batch)
+
+    def _decode(self, batch: Any) -> None:
+        if self._abort.raised:
+            raise Cancelled
+        code = ffi.llama_decode(self._pointer, batch)
+        if code == _ABORTED:
+            raise Cancelled
+        if code != 0:
+            raise EngineError(f"The model {self.weights.path.name} failed to evaluate a batch (code {code}).")
+
+    def logits(self) -> FloatArray:
+        """Return the last token's logits, shape (vocabulary_size,): a view, good until the next decode."""
+        found = ffi.llama_get_logits_ith(self._pointer, -1)
+        return np.ctypeslib.as_array(found, (self.weights.vocabulary_size,))
+
+    def trim(self, position: int) -> None:
+        """Forget everything from `position` on."""
+        ffi.llama_memory_seq_rm(self._memory, 0, position, -1)
+
+    def kept(self) -> int:
+        """Return the number of positions that llama.cpp holds."""
+        return int(ffi.llama_memory_seq_pos_max(self._memory, 0)) + 1
+
+    def close(self) -> None:
+        """Free the context and its batches."""
+        if self._pointer:
+            self._tokens.close()
+            self._vectors.close()
+            ffi.llama_free(self._pointer)
+            self._pointer = None
+
+
+def _context_params(options: EngineOptions, *, states: bool) -> Any:
+    params = ffi.llama_context_default_params()
+    params.n_ctx = options.context_tokens
+    params.n_batch = options.batch_tokens
+    params.n_ubatch = options.ubatch_tokens
+    params.n_threads = params.n_threads_batch = options.threads
+    params.flash_attn_type = (
+        ffi.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attention else ffi.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    )
+    params.embeddings = states
+    params.no_perf = True
+    return params
+
+
+class _Batch:
+    """A llama_batch with numpy views on its arrays, so that filling it costs no ctypes call a token."""
+
+    def __init__(self, size: int, width: int) -> None:
+        self._batch = ffi.llama_batch_init(size, width, 1)
+        self._position = np.ctypeslib.as_array(self._batch.pos, (size,))
+        self._wanted = np.ctypeslib.as_array(self._batch.logits, (size,))
+        np.ctypeslib.as_array(self._batch.n_seq_id, (size,))[:] = 1
+        for index in range(size):
+            self._batch.seq_id[index][0] = 0
+        if width:
+            self.embd = np.ctypeslib.as_array(self._batch.embd, (size, width))
+        else:
+            self.token = np.ctypeslib.as_array(self._batch.token, (size,))
+
+    def fill(self, count: int, at: int) -> Any:
+        """Set `count` positions from `at` on, output wanted for the last; returns the C struct."""
+        self._position[:count] = np.arange(at, at + count)
+        self._wanted[:count] = 0
+        self._wanted[count - 1] = 1
+        self._batch.n_tokens = count
+        return self._batch
+
+    def close(self) -> None:
+        """Free the arrays."""
+        ffi.llama_batch_free(self._batch)

@@ -1,0 +1,19 @@
+"""How the engine opens a model."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Sizes and threads of one context.
+
+    `ubatch_tokens` of 128 costs no prefill speed on CPU and lets an abort keep more finished work. Flash attention is
+    off because 2 to 63 new rows on a cached context, the keystroke case, take its slow path on CPU. Both measured.
+    """
+
+    context_tokens: int = 2048
+    batch_tokens: int = 512
+    ubatch_tokens: int = 128
+    threads: int = 1
+    gpu_layers: int = 0
+    flash_attention: bool = False

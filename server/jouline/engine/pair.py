@@ -1,0 +1,117 @@
+"""The resident pair: a small and a large model that answer prompts one at a time.
+
+Kind `exit`: two files of one network; small is the front with its own head, large is front and back together, and
+whatever the front has evaluated counts for both. Kind `separate`: two complete models.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from jouline.cancel import CancelToken
+from jouline.completion import Generation, Prompt, Tier
+from jouline.engine.generate import Limits, generate
+from jouline.engine.llama import AbortFlag, Context, Weights
+from jouline.engine.options import EngineOptions
+from jouline.engine.session import ExitSession, Session, TokenSession
+from jouline.engine.vocabulary import Vocabulary
+from jouline.errors import EngineError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairFiles:
+    """Where a pair lies and how its contexts are opened; for `exit`, `large` is the back file."""
+
+    kind: Literal["exit", "separate"]
+    small: Path
+    large: Path
+    small_options: EngineOptions
+    large_options: EngineOptions
+    small_ends: tuple[str, ...] = ()  # control tokens that end a text besides those the file names itself
+    large_ends: tuple[str, ...] = ()
+
+
+class Pair:
+    """Both models of a pair, opened. One thread at a time; only `CancelToken.cancel` may come from another."""
+
+    def __init__(self, files: PairFiles) -> None:
+        """Open both models; raises EngineError with one plain sentence when that cannot be done."""
+        self._abort = AbortFlag()
+        self._weights: dict[Tier, Weights] = {}
+        self._contexts: list[Context] = []
+        self._sessions: dict[Tier, Session] = {}
+        self._vocabularies: dict[Tier, Vocabulary] = {}
+        try:
+            self._open(files)
+        except BaseException:
+            self.close()
+            raise
+
+    def tokenise(self, tier: Tier, text: str) -> list[int]:
+        """Return the ids of `text` in that model's vocabulary, control tokens never among them."""
+        return self._tokeniser(tier).tokenise(text)
+
+    def special(self, tier: Tier, marker: str) -> int | None:
+        """Return the id of a control token by its text, None if that model has no such token."""
+        return self._tokeniser(tier).special(marker)
+
+    def generate(self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken) -> Generation:
+        """Answer `prompt` with one model; raises Cancelled, with the engine free again, when `cancel` is set."""
+        self._abort.lower()
+        cancel.listen(self._abort.raise_flag)
+        try:
+            return generate(self._sessions[tier], self._vocabularies[tier], prompt, limits, cancel)
+        finally:
+            cancel.forget(self._abort.raise_flag)
+
+    def close(self) -> None:
+        """Free both models."""
+        for context in self._contexts:
+            context.close()
+        for weights in self._weights.values():
+            weights.close()
+        self._contexts.clear()
+        self._weights.clear()
+
+    def _open(self, files: PairFiles) -> None:
+        self._load("small", files.small, files.small_options)
+        self._load("large", files.large, files.large_options)
+        if files.kind == "exit":
+            self._open_exit(files)
+            return
+        self._open_separate("small", files.small_options, files.small_ends)
+        self._open_separate("large", files.large_options, files.large_ends)
+
+    def _open_separate(self, tier: Tier, options: EngineOptions, ends: tuple[str, ...]) -> None:
+        self._sessions[tier] = TokenSession(self._context(tier, options))
+        self._vocabularies[tier] = _vocabulary(self._weights[tier], ends)
+
+    def _open_exit(self, files: PairFiles) -> None:
+        front, back = self._weights["small"], self._weights["large"]
+        if front.width != back.width:
+            raise EngineError(f"{files.small.name} and {files.large.name} are not halves of one network.")
+        finely = replace(files.small_options, batch_tokens=files.small_options.ubatch_tokens)
+        small = TokenSession(self._context("small", finely, states=True), keep_states=True)
+        share = front.layers / (front.layers + back.layers)
+        self._sessions["small"] = small
+        self._sessions["large"] = ExitSession(
+            small, self._context("large", files.large_options), front_share=share
+        )
+        self._vocabularies["small"] = self._vocabularies["large"] = _vocabulary(front, files.small_ends)
+
+    def _load(self, tier: Tier, path: Path, options: EngineOptions) -> None:
+        self._weights[tier] = Weights(path, gpu_layers=options.gpu_layers)
+
+    def _context(self, tier: Tier, options: EngineOptions, *, states: bool = False) -> Context:
+        context = Context(self._weights[tier], options, self._abort, states=states)
+        self._contexts.append(context)
+        return context
+
+    def _tokeniser(self, tier: Tier) -> Weights:
+        shared = self._vocabularies["small"] is self._vocabularies["large"]
+        return self._weights["small" if shared else tier]
+
+
+def _vocabulary(weights: Weights, ends: tuple[str, ...]) -> Vocabulary:
+    named = (weights.special(marker) for marker in ends)
+    return Vocabulary(weights.pieces(), weights.ends() | {token for token in named if token is not None})

@@ -1,0 +1,162 @@
+"""Sessions: a caller states the whole prompt, the session decides what of its timeline is kept.
+
+A `TokenSession` runs a complete model. An `ExitSession` runs the back half of an early-exit network on the hidden
+states that a `TokenSession` (the front half) leaves behind; the two share every prompt token the front has seen.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from jouline.cancel import Cancelled
+from jouline.engine.llama import Context, FloatArray
+from jouline.engine.prefix import common_prefix
+from jouline.errors import EngineError
+
+
+class Session(Protocol):
+    """One mutable timeline of tokens."""
+
+    def sync(self, tokens: Sequence[int]) -> float:
+        """Make the timeline equal to `tokens` with logits for the last.
+
+        Returns the work done, in tokens of a whole pass of this model. Raises Cancelled when aborted; what finished
+        by then is kept for the next call.
+        """
+
+    def step(self, token: int) -> None:
+        """Append one token."""
+
+    def logits(self) -> FloatArray:
+        """Return the logits after the last token: a view, good until the next call."""
+
+    @property
+    def evaluated(self) -> int:
+        """Prompt tokens that the last `sync` evaluated."""
+
+
+class TokenSession:
+    """A complete model's timeline; with `keep_states` also its hidden states, shape (capacity, width)."""
+
+    def __init__(self, context: Context, *, keep_states: bool = False) -> None:
+        self._context = context
+        self._tokens: list[int] = []
+        self._fresh = False  # whether the context's logits are those of the last token
+        self.evaluated = 0
+        self.states: FloatArray | None = None
+        if keep_states:
+            self.states = np.empty((context.capacity, context.weights.width), np.float32)
+
+    def sync(self, tokens: Sequence[int], *, logits: bool = True) -> float:
+        """See `Session.sync`; without `logits` a timeline that merely contains the prompt is enough."""
+        wanted = list(tokens)
+        _check_room(len(wanted), self._context.capacity)
+        keep = common_prefix(self._tokens, wanted)
+        if keep == len(wanted) and (not logits or (self._fresh and keep == len(self._tokens))):
+            self.evaluated = 0
+            return 0.0
+        keep = min(keep, len(wanted) - 1)
+        self._rewind(keep)
+        self._append(wanted[keep:])
+        self.evaluated = len(wanted) - keep
+        return float(self.evaluated)
+
+    def step(self, token: int) -> None:
+        """Append one token."""
+        _check_room(len(self._tokens) + 1, self._context.capacity)
+        self._append([token])
+
+    def logits(self) -> FloatArray:
+        """See `Session.logits`."""
+        return self._context.logits()
+
+    @property
+    def tokens(self) -> list[int]:
+        """The timeline; not to be changed."""
+        return self._tokens
+
+    def _rewind(self, position: int) -> None:
+        if position < len(self._tokens):
+            self._context.trim(position)
+            del self._tokens[position:]
+
+    def _append(self, tokens: list[int]) -> None:
+        at = len(self._tokens)
+        self._fresh = False
+        try:
+            self._context.decode_tokens(tokens, at, self.states)
+        except (Cancelled, EngineError):
+            kept = self._context.kept()
+            self._trust_only(kept if self.states is None else min(kept, self._context.stored), at, tokens)
+            raise
+        self._tokens.extend(tokens)
+        self._fresh = True
+
+    def _trust_only(self, kept: int, at: int, tokens: list[int]) -> None:
+        """After an abort believe what llama.cpp reports, less the positions whose states were not read."""
+        self._context.trim(kept)
+        self._tokens.extend(tokens[: kept - at])
+
+
+class ExitSession:
+    """The back half of an early-exit network on top of its front's timeline."""
+
+    def __init__(self, front: TokenSession, context: Context, *, front_share: float) -> None:
+        """`front_share` is the front's part of the cost of one token through the whole network, 0..1."""
+        self._front = front
+        self._context = context
+        self._tokens: list[int] = []
+        self._front_share = front_share
+        self._fresh = False
+        self.evaluated = 0
+
+    def sync(self, tokens: Sequence[int]) -> float:
+        """See `Session.sync`; the front is brought up first, then the back catches up in one pass."""
+        wanted = list(tokens)
+        front_work = self._front.sync(wanted, logits=False)
+        keep = common_prefix(self._tokens, wanted)
+        if keep == len(wanted) == len(self._tokens) and self._fresh:
+            self.evaluated = 0
+            return front_work * self._front_share
+        keep = min(keep, len(wanted) - 1)
+        if keep < len(self._tokens):
+            self._context.trim(keep)
+            del self._tokens[keep:]
+        self._catch_up(wanted)
+        self.evaluated = len(wanted) - keep
+        return front_work * self._front_share + self.evaluated * (1 - self._front_share)
+
+    def step(self, token: int) -> None:
+        """Append one token to both halves; the front must stand where the back stands."""
+        position = len(self._tokens)
+        if len(self._front.tokens) > position:
+            self._front.sync([*self._tokens, token], logits=False)
+        else:
+            self._front.step(token)
+        self._catch_up([*self._tokens, token])
+
+    def logits(self) -> FloatArray:
+        """See `Session.logits`."""
+        return self._context.logits()
+
+    def _catch_up(self, wanted: list[int]) -> None:
+        at = len(self._tokens)
+        states = self._front.states
+        if states is None:
+            raise EngineError("The front of an early-exit pair was opened without its hidden states.")
+        self._fresh = False
+        try:
+            self._context.decode_states(states[at : len(wanted)], at)
+        except (Cancelled, EngineError):
+            kept = self._context.kept()
+            self._context.trim(kept)
+            self._tokens.extend(wanted[at:kept])
+            raise
+        self._tokens.extend(wanted[at:])
+        self._fresh = True
+
+
+def _check_room(count: int, capacity: int) -> None:
+    if count > capacity:
+        raise EngineError(f"The prompt has {count} tokens, more than the {capacity} that the model was opened for.")

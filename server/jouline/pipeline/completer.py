@@ -1,0 +1,78 @@
+"""From a request to a model's text: window, prompt, decode. Used by the product and by the lab alike."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Protocol
+
+from jouline.cancel import CancelToken
+from jouline.catalogue.card import StageCard
+from jouline.completion import CompletionRequest, Generation, Prompt, Tier
+from jouline.engine.generate import Limits
+from jouline.engine.healing import split_stub
+from jouline.pipeline.context import suffix_window, window_start
+from jouline.pipeline.fim import arrange
+from jouline.pipeline.options import PipelineOptions
+
+_CHARS_PER_TOKEN = 3  # fewer than code has on average (3.9 measured), so that the window seldom needs a second cut
+_SUFFIX_CHARS_PER_TOKEN = 6  # more than code has, so that the token limit decides
+_MARKERS = 3
+
+
+class Engine(Protocol):
+    """What the completer asks of a pair (`jouline.engine.pair.Pair`)."""
+
+    def tokenise(self, tier: Tier, text: str) -> list[int]:
+        """Return the ids of plain text."""
+
+    def special(self, tier: Tier, marker: str) -> int | None:
+        """Return a control token's id."""
+
+    def generate(self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken) -> Generation:
+        """Answer a prompt."""
+
+
+class Completer:
+    """Renders prompts for a pair and has them answered."""
+
+    def __init__(
+        self, engine: Engine, cards: Mapping[Tier, StageCard], options: PipelineOptions, context_tokens: int
+    ) -> None:
+        """`context_tokens` is what both models were opened with."""
+        self._engine = engine
+        self._cards = cards
+        self._context_tokens = context_tokens
+        self._options = options
+
+    def generate(self, request: CompletionRequest, tier: Tier, cancel: CancelToken, limits: Limits) -> Generation:
+        """Return what the model of `tier` writes at the request's place."""
+        return self._engine.generate(tier, self.prompt(request, tier, limits.max_tokens), limits, cancel)
+
+    def prompt(self, request: CompletionRequest, tier: Tier, room: int) -> Prompt:
+        """Return the prompt that leaves `room` tokens for the answer."""
+        card = self._cards[tier]
+        suffix = self._suffix(request, tier, card.fim.suffix_tokens)
+        budget = self._context_tokens - len(suffix) - _MARKERS - room
+        prefix, stub = self._prefix(request, tier, budget, healing=card.healing)
+        special = partial(self._engine.special, tier)
+        return Prompt(tokens=arrange(card.fim, special, prefix=prefix, suffix=suffix), stub=stub)
+
+    def _suffix(self, request: CompletionRequest, tier: Tier, limit: int) -> list[int]:
+        text = suffix_window(request.suffix, limit * _SUFFIX_CHARS_PER_TOKEN)
+        return self._engine.tokenise(tier, text)[:limit]
+
+    def _prefix(
+        self, request: CompletionRequest, tier: Tier, budget: int, *, healing: bool
+    ) -> tuple[list[int], str]:
+        """Return the prefix's ids and the stub; dense text that overflows the budget has its window moved on."""
+        step = self._options.window_step_chars
+        chars = budget * _CHARS_PER_TOKEN
+        while True:
+            start = window_start(request.text, request.offset, chars, step)
+            text = request.text[start : request.offset]
+            kept, stub = split_stub(text) if healing else (text, "")
+            tokens = self._engine.tokenise(tier, kept)
+            if len(tokens) <= budget:
+                return tokens, stub
+            if chars <= step:
+                return tokens[-budget:], stub
+            chars -= step

@@ -1,0 +1,33 @@
+"""Fill-in-the-middle prompts: the order of their parts, one layout a model family.
+
+`suffix-prefix`: SUFFIX s PREFIX p, and the model goes on from the prefix; typing only appends.
+`suffix-prefix-middle`: the same with MIDDLE after the prefix.
+`prefix-suffix-middle`: PREFIX p SUFFIX s MIDDLE, the order most families were trained on.
+"""
+
+from collections.abc import Callable, Sequence
+
+from jouline.catalogue.card import FimCard
+from jouline.errors import EngineError
+
+
+def arrange(
+    fim: FimCard, special: Callable[[str], int | None], *, prefix: Sequence[int], suffix: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the prompt's ids; `special` gives a marker's id.
+
+    Raises EngineError if the model's vocabulary lacks a marker of its card.
+    """
+    first = [_marker(fim.prefix, special), *prefix]
+    second = [_marker(fim.suffix, special), *suffix]
+    middle = [_marker(fim.middle, special)] if fim.middle is not None else []
+    if fim.layout == "prefix-suffix-middle":
+        return (*first, *second, *middle)
+    return (*second, *first, *middle)
+
+
+def _marker(name: str, special: Callable[[str], int | None]) -> int:
+    token = special(name)
+    if token is None:
+        raise EngineError(f"This model's file has no token {name}, so it cannot fill in code; choose another model.")
+    return token
