@@ -1,0 +1,127 @@
+"""Operating points of a router: what was fixed on validation data and is looked up at run time (pure + JSON)."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jouline.completion import Tier
+from jouline.errors import RouterError
+
+VERSION = 1
+NEVER = 2.0  # above every probability
+ALWAYS = -2.0
+_TIERS: tuple[Tier, Tier] = ("small", "large")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginalCosts:
+    """What each choice would cost now, in one unit, usually joules: the cost of catching up included.
+
+    `small` and `large` are costs of that model alone; `escalate` is what the large model costs after the small draft.
+    """
+
+    small: float
+    large: float
+    escalate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierConfidence:
+    """How a tier's summed log p becomes the chance that its text is right, and when its text is shown.
+
+    The chance is `1 / (1 + exp(-(slope * logprob + intercept)))`; with neither given it is `exp(logprob)`. Text is
+    shown from the summed log p `floor` on.
+    """
+
+    floor: float
+    slope: float | None = None
+    intercept: float | None = None
+
+    def of(self, logprob: float) -> float:
+        """Return the chance, 0..1, that text of this summed log p is right; it never falls with it."""
+        if self.slope is None or self.intercept is None:
+            return math.exp(min(0.0, logprob))
+        return 1.0 / (1.0 + math.exp(min(700.0, -(self.slope * logprob + self.intercept))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Display:
+    """The confidence of either tier, with its display threshold."""
+
+    small: TierConfidence
+    large: TierConfidence
+
+    def of(self, tier: Tier) -> TierConfidence:
+        """Return the tier's own."""
+        return self.small if tier == "small" else self.large
+
+
+BY_RULE = Display(small=TierConfidence(floor=math.log(0.3)), large=TierConfidence(floor=math.log(0.3)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """Thresholds on the net gain in quality at one energy saving.
+
+    The large model is asked at once from `direct` on, and after the small draft from `escalate` on, both at the
+    calibrated marginal costs. `cost` and `quality` are means over the validation places at this point.
+    """
+
+    energy_saving: float
+    direct: float
+    escalate: float
+    cost: float | None = None
+    quality: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What a trained router knows besides its networks, and the pair it was made for."""
+
+    pair: str
+    place_features: tuple[str, ...]
+    draft_features: tuple[str, ...]
+    costs: MarginalCosts
+    cost_unit: str
+    display: Display
+    points: tuple[OperatingPoint, ...]
+    made_from: dict[str, Any] = field(default_factory=dict)
+    version: int = VERSION
+
+    def at(self, energy_saving: float) -> OperatingPoint:
+        """Return the calibrated point nearest to an energy saving of 0..100."""
+        return min(self.points, key=lambda point: abs(point.energy_saving - energy_saving))
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> Calibration:
+    """Read a calibration; raise `RouterError` when it is missing, damaged or of another version."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return _from_json(data)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        message = f"The router's calibration {path.name} cannot be used ({error}): calibrate again or reinstall."
+        raise RouterError(message) from error
+
+
+def _from_json(data: dict[str, Any]) -> Calibration:
+    if data["version"] != VERSION:
+        raise ValueError(f"version {data['version']}, not {VERSION}")
+    points = tuple(sorted((OperatingPoint(**point) for point in data["points"]), key=lambda p: p.energy_saving))
+    if not points or points[0].energy_saving != 0 or points[-1].energy_saving != 100:
+        raise ValueError("its operating points do not reach from 0 to 100")
+    return Calibration(
+        pair=data["pair"],
+        place_features=tuple(data["place_features"]),
+        draft_features=tuple(data["draft_features"]),
+        costs=MarginalCosts(**data["costs"]),
+        cost_unit=data["cost_unit"],
+        display=Display(**{tier: TierConfidence(**data["display"][tier]) for tier in _TIERS}),
+        points=points,
+        made_from=data["made_from"],
+    )

@@ -1,0 +1,275 @@
+"""Which model to ask, and what to do with its draft: by gain in quality for the energy it costs."""
+
+# ruff: noqa: ARG002  each router reads what it needs of the protocol
+
+import math
+import random
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from jouline.completion import CompletionRequest, Generation, Tier
+from jouline.errors import RouterError
+from jouline.router.calibration import BY_RULE, Calibration, Display, MarginalCosts, load
+from jouline.router.classifier import OutcomeClassifier
+from jouline.router.draft import draft_features
+from jouline.router.features import FeatureExtractor, Features
+
+Verdict = Literal["keep", "escalate", "nothing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Which tier to ask first, and why in one sentence.
+
+    `stop_logprob` is the summed log p below which this tier's text would not be shown, so that decoding may stop
+    there with nothing lost. `p_small_ok` and `p_gain` are None where no classifier was asked.
+    """
+
+    tier: Tier
+    reason: str
+    stop_logprob: float
+    p_small_ok: float | None = None
+    p_gain: float | None = None
+    place: "Place | None" = field(default=None, repr=False)
+    costs: MarginalCosts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A request with the features of its place."""
+
+    request: CompletionRequest
+    features: Features
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What to do with a text: keep it, ask the large model, or offer nothing; why in one sentence.
+
+    `confidence` is the chance, 0..1, that the reviewed text is right.
+    """
+
+    verdict: Verdict
+    confidence: float
+    reason: str
+    p_small_ok: float | None = None
+    p_gain: float | None = None
+
+
+class Router(Protocol):
+    """Chooses a tier for a request, then judges what that tier wrote."""
+
+    def route(
+        self, request: CompletionRequest, *, energy_saving: float, costs: MarginalCosts | None = None
+    ) -> Decision:
+        """Choose the tier to ask first. `costs` are this request's own where they are known."""
+        ...
+
+    def escalated(self, decision: Decision) -> Decision:
+        """Return the decision that asks the large model after its review said `escalate`."""
+        ...
+
+    def review(self, decision: Decision, draft: Generation, *, energy_saving: float) -> Review:
+        """Judge the text that `decision.tier` wrote. `escalate` is only ever said of the small tier's."""
+        ...
+
+
+class _Judge:
+    """What all routers share: either tier's confidence and display threshold."""
+
+    def __init__(self, *, display: Display) -> None:
+        self.display = display
+
+    def escalated(self, decision: Decision) -> Decision:
+        return replace(decision, tier="large", stop_logprob=self.display.large.floor)
+
+    def _shown_or_not(self, decision: Decision, draft: Generation) -> Review:
+        tier = self.display.of(decision.tier)
+        confidence = tier.of(draft.logprob)
+        least = tier.of(tier.floor)
+        if draft.logprob >= tier.floor and draft.stop != "unlikely":
+            return Review(
+                verdict="keep",
+                confidence=confidence,
+                reason=f"The {decision.tier} model is sure enough of it ({confidence:.2f}, {least:.2f} needed).",
+            )
+        return Review(
+            verdict="nothing",
+            confidence=confidence,
+            reason=f"The {decision.tier} model is not sure enough of it ({confidence:.2f}, {least:.2f} needed).",
+        )
+
+
+class FixedRouter(_Judge):
+    """Always the same tier; its text is shown from the display threshold on."""
+
+    def __init__(self, tier: Tier, *, display: Display = BY_RULE) -> None:
+        super().__init__(display=display)
+        self._tier = tier
+
+    def route(
+        self, request: CompletionRequest, *, energy_saving: float, costs: MarginalCosts | None = None
+    ) -> Decision:
+        """Choose the fixed tier."""
+        return Decision(
+            tier=self._tier,
+            reason=f"The {self._tier} model was asked for.",
+            stop_logprob=self.display.of(self._tier).floor,
+        )
+
+    def review(self, decision: Decision, draft: Generation, *, energy_saving: float) -> Review:
+        """Keep what is above the display threshold."""
+        return self._shown_or_not(decision, draft)
+
+
+class RandomRouter(_Judge):
+    """A seeded coin: the line between small and large that any router has to beat."""
+
+    def __init__(self, *, seed: int = 0, display: Display = BY_RULE) -> None:
+        super().__init__(display=display)
+        self._random = random.Random(seed)
+
+    def route(
+        self, request: CompletionRequest, *, energy_saving: float, costs: MarginalCosts | None = None
+    ) -> Decision:
+        """Choose the small model with a chance of `energy_saving` percent."""
+        tier: Tier = "small" if self._random.random() * 100 < energy_saving else "large"
+        reason = f"A coin chose the {tier} model (small in {energy_saving:.0f} of 100)."
+        return Decision(tier=tier, reason=reason, stop_logprob=self.display.of(tier).floor)
+
+    def review(self, decision: Decision, draft: Generation, *, energy_saving: float) -> Review:
+        """Keep what is above the display threshold."""
+        return self._shown_or_not(decision, draft)
+
+
+class ConfidenceRouter(_Judge):
+    """The cascade for pairs that no trained router was made for: by the models' own confidence, calibrated by rule.
+
+    The small model drafts; a sure draft is kept, one in the middle band goes to the large model, and of a very unsure
+    one nothing is offered, because low confidence mostly means that both models are wrong. The band narrows evenly
+    with `energy_saving`, from everything at 0 (always the large model) to nothing at 100.
+    """
+
+    SURE = 0.95
+    HOPELESS = 0.02
+
+    def __init__(self, *, display: Display = BY_RULE) -> None:
+        super().__init__(display=display)
+
+    def route(
+        self, request: CompletionRequest, *, energy_saving: float, costs: MarginalCosts | None = None
+    ) -> Decision:
+        """Choose the large model at 0, else the small one."""
+        if energy_saving <= 0:
+            reason = "Energy saving is 0: always the large model."
+            return Decision(tier="large", reason=reason, stop_logprob=self.display.large.floor)
+        return Decision(
+            tier="small",
+            reason="No router is trained for this pair: the small model drafts and its confidence decides.",
+            stop_logprob=math.log(self._band(energy_saving)[0]),
+        )
+
+    def review(self, decision: Decision, draft: Generation, *, energy_saving: float) -> Review:
+        """Escalate the middle band, else keep what is above the display threshold."""
+        low, high = self._band(energy_saving)
+        confidence = self.display.small.of(draft.logprob)
+        if decision.tier == "small" and low <= confidence < high and draft.stop != "unlikely":
+            reason = f"The small model's confidence {confidence:.2f} lies between {low:.2f} and {high:.2f}."
+            return Review(verdict="escalate", confidence=confidence, reason=reason)
+        return self._shown_or_not(decision, draft)
+
+    def _band(self, energy_saving: float) -> tuple[float, float]:
+        """Return the confidences between which the large model is asked."""
+        shown = self.display.small.of(self.display.small.floor)
+        share = min(100.0, max(0.0, energy_saving)) / 100
+        return self.HOPELESS + share * (shown - self.HOPELESS), self.SURE + share * (shown - self.SURE)
+
+
+class LearnedRouter(_Judge):
+    """The trained router of one pair: place classifier, then the draft's evidence, at calibrated operating points."""
+
+    def __init__(
+        self,
+        *,
+        calibration: Calibration,
+        places: OutcomeClassifier,
+        drafts: OutcomeClassifier,
+        extractor: FeatureExtractor,
+    ) -> None:
+        super().__init__(display=calibration.display)
+        self.calibration = calibration
+        self._places = places
+        self._drafts = drafts
+        self._extractor = extractor
+
+    def route(
+        self, request: CompletionRequest, *, energy_saving: float, costs: MarginalCosts | None = None
+    ) -> Decision:
+        """Ask the large model at once where the place alone promises enough gain for its extra cost."""
+        features = self._extractor.extract(request)
+        chances = self._places.chances(features)
+        usual = self.calibration.costs
+        asked = self.calibration.at(energy_saving).direct * _dearer(
+            costs.large - costs.small if costs else None, usual.large - usual.small
+        )
+        tier: Tier = "large" if chances.net_gain >= asked else "small"
+        return Decision(
+            tier=tier,
+            reason=_reason(tier, chances.p_small_ok, chances.net_gain, asked, energy_saving),
+            stop_logprob=self.display.of(tier).floor,
+            p_small_ok=chances.p_small_ok,
+            p_gain=chances.p_gain,
+            place=Place(request=request, features=features),
+            costs=costs,
+        )
+
+    def review(self, decision: Decision, draft: Generation, *, energy_saving: float) -> Review:
+        """Ask the large model where the small draft promises enough gain; else show or do not show the text."""
+        shown = self._shown_or_not(decision, draft)
+        if decision.tier == "large" or decision.place is None:
+            return shown
+        place, usual = decision.place, self.calibration.costs
+        evidence = draft_features(place.request, draft, self.display.small.floor)
+        chances = self._drafts.chances(place.features | evidence)
+        asked = self.calibration.at(energy_saving).escalate * _dearer(
+            decision.costs.escalate if decision.costs else None, usual.escalate
+        )
+        if chances.net_gain < asked:
+            return replace(shown, p_small_ok=chances.p_small_ok, p_gain=chances.p_gain)
+        return Review(
+            verdict="escalate",
+            confidence=shown.confidence,
+            reason=f"After the draft the large model promises to be right more often by {chances.net_gain:.2f}, "
+            f"{asked:.2f} asked for at energy saving {energy_saving:.0f}.",
+            p_small_ok=chances.p_small_ok,
+            p_gain=chances.p_gain,
+        )
+
+
+def open_router(folder: Path, *, tokenizer: Path, pair: str) -> LearnedRouter:
+    """Open the trained router in `folder`; raise `RouterError` when it is unusable or made for another pair."""
+    calibration = load(folder / "calibration.json")
+    if calibration.pair != pair:
+        message = f"The router was made for the pair {calibration.pair}, not {pair}: run `jouline calibrate`."
+        raise RouterError(message)
+    return LearnedRouter(
+        calibration=calibration,
+        places=OutcomeClassifier(folder / "difficulty.onnx", calibration.place_features),
+        drafts=OutcomeClassifier(folder / "draft.onnx", calibration.place_features + calibration.draft_features),
+        extractor=FeatureExtractor(tokenizer),
+    )
+
+
+def _dearer(now: float | None, usual: float) -> float:
+    """Return by what factor a choice costs more now than it did in calibration; 1 where either is unknown."""
+    return now / usual if now is not None and now > 0 and usual > 0 else 1.0
+
+
+def _reason(tier: Tier, p_small_ok: float, gain: float, asked: float, energy_saving: float) -> str:
+    chosen = "Large at once" if tier == "large" else "Small first"
+    wanted = "" if abs(asked) > 1 else f", {asked:.2f} asked for"
+    return (
+        f"{chosen}: the small model is right with p {p_small_ok:.2f}, the large one more often by {gain:.2f}{wanted} "
+        f"at energy saving {energy_saving:.0f}."
+    )
