@@ -1,0 +1,305 @@
+"""The meters of this machine: probed once, read by windows.
+
+`open_meters` never raises and never wakes a sleeping GPU. There is always at least the CPU-time model, whose
+numbers are labelled as estimates; what could not be opened is listed with the reason and a remedy.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from jouline import hardware
+from jouline.completion import Method
+from jouline.energy.battery import open_batteries
+from jouline.energy.clock import BUSY_TICK_S, Clock
+from jouline.energy.estimate import CoreWatts, CpuTimeMeter, core_watts
+from jouline.energy.idle import IdlePower
+from jouline.energy.nvml import Nvidia
+from jouline.energy.rapl import open_rapl
+from jouline.energy.reading import Domain, Meter, Reading, Sharing, Unavailable
+from jouline.energy.sampler import IDLE_WINDOW_S, Sampler
+from jouline.energy.window import Measurement, Part, Snapshot, measure
+
+__all__ = [
+    "Domain",
+    "Measurement",
+    "Meter",
+    "Meters",
+    "Method",
+    "Part",
+    "Reading",
+    "Sharing",
+    "Switch",
+    "Unavailable",
+    "Window",
+    "open_meters",
+]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """A counter fell silent or came back during the session: from then on another method counts."""
+
+    at_s: float
+    text: str
+
+
+class Window:
+    """Measures what passes between entering and leaving; `measurement` is there after leaving."""
+
+    __slots__ = ("_meters", "_start", "measurement")
+
+    measurement: Measurement
+
+    def __init__(self, meters: "Meters") -> None:
+        self._meters = meters
+
+    def __enter__(self) -> Self:
+        self._start = self._meters._enter()  # noqa: SLF001  a window is its meters' own hand
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.measurement = self._meters._leave(self._start)  # noqa: SLF001
+
+
+class Meters:
+    """The open meters of a machine. Safe to use from several threads; close it when done."""
+
+    def __init__(
+        self,
+        *,
+        meters: Iterable[Meter],
+        core: CoreWatts,
+        unavailable: Iterable[Unavailable] = (),
+        nvidia: Nvidia,
+        clock: Clock,
+        power_source: Callable[[], hardware.PowerSource],
+        sampling: bool = True,
+    ) -> None:
+        self.core = core
+        self._fixed: tuple[Meter, ...] = tuple(meters)
+        self._gpu: tuple[Meter, ...] = ()
+        self._unavailable = tuple(unavailable)
+        self._nvidia = nvidia
+        self._nvidia_refused: tuple[Unavailable, ...] = ()
+        self._clock = clock
+        self._power_source = power_source
+        self._read: tuple[Meter, ...] = ()
+        self._lock = threading.Lock()
+        self._idle = IdlePower()
+        self._power: hardware.PowerSource = power_source()
+        self._idle_start: Snapshot | None = None
+        self._open_windows = 0
+        self._touched = False
+        self._outside = _Outside(cpu_s=clock.cpu(), at_s=clock.now())
+        self._silent: dict[str, str] = {}
+        self._switches: list[Switch] = []
+        self._sampler = Sampler(self) if sampling else None
+        self._choose()
+
+    @property
+    def all(self) -> tuple[Meter, ...]:
+        """Every meter that can be read, counted or only shown."""
+        return self._fixed + self._gpu
+
+    @property
+    def unavailable(self) -> tuple[Unavailable, ...]:
+        """What cannot be read, why, and the remedy."""
+        return self._unavailable + self._nvidia_refused
+
+    @property
+    def switches(self) -> tuple[Switch, ...]:
+        """Changes of method since the meters were opened, oldest first."""
+        return tuple(self._switches)
+
+    @property
+    def power(self) -> hardware.PowerSource:
+        """Mains or battery, as of the last sample."""
+        return self._power
+
+    @property
+    def counts_joules(self) -> bool:
+        """Whether processor energy comes from a counter; else costs are best compared in CPU-seconds."""
+        return any(meter.counted and meter.sharing == "cpu" for meter in self._read)
+
+    def window(self) -> Window:
+        """Return a context manager that measures what passes inside it."""
+        return Window(self)
+
+    def outside(self) -> Measurement:
+        """Return what this process used outside all windows since the last call: the price of being there.
+
+        An estimate from processor time; a GPU's idle draw while a model lies on it is not in it.
+        """
+        with self._lock:
+            return self._outside.take(self._clock.cpu(), self._clock.now(), self.core, self._open_windows > 0)
+
+    def use_gpu(self, on: bool) -> None:  # noqa: FBT001  reads as a sentence at the call
+        """Say whether a model of ours lies on a GPU: NVML is open only while one does."""
+        with self._lock:
+            if on == bool(self._gpu):
+                return
+            if on:
+                gpu, refused = self._nvidia.open()
+                self._gpu, self._nvidia_refused = tuple(gpu), tuple(refused)
+            else:
+                self._drop_gpu()
+            self._idle_start = None
+            self._choose()
+
+    def sample(self) -> None:
+        """Read every counter: joins wraps, and takes idle power when nothing of ours ran since the last sample."""
+        with self._lock:
+            self._power = self._power_source()
+            now = self._snapshot()
+            before, self._idle_start = self._idle_start, now
+            quiet = not (self._open_windows or self._touched)
+            self._touched = self._open_windows > 0
+            if quiet and before is not None and now.at_s - before.at_s >= IDLE_WINDOW_S:
+                self._note_idle(before, now)
+
+    def sample_every_s(self) -> float | None:
+        """Return how often `sample` wants to be called; None where no counter needs it."""
+        periods = [meter.sample_every_s for meter in self._read]
+        return min((period for period in periods if period is not None), default=None)
+
+    def close(self) -> None:
+        """Close every counter."""
+        if self._sampler is not None:
+            self._sampler.stop()
+        with self._lock:
+            self._drop_gpu()
+            for meter in self._fixed:
+                meter.close()
+            self._clock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _enter(self) -> Snapshot:
+        with self._lock:
+            self._touched = True
+            self._open_windows += 1
+            start = self._snapshot()
+            if self._open_windows == 1:
+                self._outside.pause(start.cpu_s, start.at_s)
+            return start
+
+    def _leave(self, start: Snapshot) -> Measurement:
+        with self._lock:
+            end = self._snapshot()
+            self._open_windows -= 1
+            if not self._open_windows:
+                self._outside.resume(end.cpu_s, end.at_s)
+            measurement = measure(start, end, self.core, self._idle_w)
+            if self._read:
+                self._note_switches(end, measurement)
+            return measurement
+
+    def _snapshot(self) -> Snapshot:
+        cpu_s, at_s = self._clock.cpu(), self._clock.now()
+        if not self._read:
+            return Snapshot(at_s, cpu_s, None, 0.0, ())
+        busy_s = self._clock.busy()
+        return Snapshot(at_s, cpu_s, busy_s, BUSY_TICK_S, tuple((meter, meter.read()) for meter in self._read))
+
+    def _choose(self) -> None:
+        self._read = tuple(meter for meter in self.all if meter.sharing != "own")
+        if self._read and self._sampler is not None:
+            self._sampler.start()
+
+    def _drop_gpu(self) -> None:
+        for meter in self._gpu:
+            meter.close()
+        self._gpu = ()
+        self._nvidia.close()
+
+    def _idle_w(self, meter: Meter) -> float | None:
+        return self._idle.watts((meter.name, self._power), self._clock.now())
+
+    def _note_idle(self, before: Snapshot, now: Snapshot) -> None:
+        first = {id(meter): reading for meter, reading in before.readings}
+        for meter, last in now.readings:
+            start = first.get(id(meter))
+            if start is None or start.joules_total is None or last.joules_total is None:
+                continue
+            if start.breaks == last.breaks:
+                watts = (last.joules_total - start.joules_total) / (last.at_s - start.at_s)
+                self._idle.add((meter.name, self._power), last.at_s, watts)
+
+    def _note_switches(self, end: Snapshot, measurement: Measurement) -> None:
+        for meter, reading in end.readings:
+            was, now = self._silent.get(meter.name, ""), reading.why
+            if was == now or not meter.counted:
+                continue
+            self._silent[meter.name] = now
+            text = f"{now}; {measurement.method} from now on" if now else f"{meter.name} can be read again"
+            self._switches.append(Switch(at_s=self._clock.wall(), text=text))
+            log.warning("energy: %s", text)
+
+
+class _Outside:
+    """Processor time and wall time that passed while no window was open."""
+
+    def __init__(self, *, cpu_s: float, at_s: float) -> None:
+        self._since = (cpu_s, at_s)
+        self._kept = (0.0, 0.0)
+
+    def pause(self, cpu_s: float, at_s: float) -> None:
+        self._kept = (self._kept[0] + cpu_s - self._since[0], self._kept[1] + at_s - self._since[1])
+
+    def resume(self, cpu_s: float, at_s: float) -> None:
+        self._since = (cpu_s, at_s)
+
+    def take(self, cpu_s: float, at_s: float, core: CoreWatts, paused: bool) -> Measurement:  # noqa: FBT001
+        if not paused:
+            self.pause(cpu_s, at_s)
+            self.resume(cpu_s, at_s)
+        (cpu, duration), self._kept = self._kept, (0.0, 0.0)
+        nothing = Snapshot(0.0, 0.0, None, 0.0, ())
+        return measure(nothing, Snapshot(duration, cpu, None, 0.0, ()), core, lambda _: None)
+
+
+def open_meters(
+    root: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    clock: Clock | None = None,
+    nvidia: Nvidia | None = None,
+    *,
+    sampling: bool = True,
+) -> Meters:
+    """Probe the machine once and return its meters; never raises.
+
+    `root` stands for `/sys` (else `JOULINE_SYSFS`, else `/sys`). Without `sampling` no thread is started, and
+    whoever calls must call `sample` as often as `sample_every_s` says.
+    """
+    root, clock = root or hardware.sysfs_root(environ), clock or Clock()
+    machine = hardware.probe(root)
+    rapl, refused = open_rapl(root, clock)
+    cells, bare = open_batteries(root, clock)
+    core = core_watts(machine, root)
+    counted = any(meter.counted for meter in rapl)
+    model = CpuTimeMeter(core, counted=not counted, clock=clock)
+    return Meters(
+        meters=(*rapl, *cells, model),
+        core=core,
+        unavailable=(*refused, *bare),
+        nvidia=nvidia or Nvidia(clock),
+        clock=clock,
+        power_source=lambda: hardware.power_source(root),
+        sampling=sampling,
+    )
