@@ -1,0 +1,238 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { homedir } from 'node:os';
+import { createInterface } from 'node:readline';
+import * as vscode from 'vscode';
+import {
+  CloseAction,
+  ErrorAction,
+  LanguageClient,
+  type LanguageClientOptions,
+  type Middleware,
+} from 'vscode-languageclient/node';
+import type { Backoff } from './backoff';
+import { DeadlinePassed, withDeadline } from './deadline';
+import { STATUS, type StatusParams } from './protocol';
+import type { ServerCommand, ServerMissing } from './resolve';
+import type { Phase } from './statusView';
+
+/** Documents that are completed: files, new files, and cells of notebooks, in any language. */
+export const DOCUMENTS = [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }];
+
+const START_WAIT_MS = 60_000;
+const STOP_WAIT_MS = 3_000;
+const REQUEST_WAIT_MS = 5_000;
+
+export interface ConnectionParts {
+  readonly log: vscode.LogOutputChannel;
+  readonly backoff: Backoff;
+  readonly resolve: () => ServerCommand | ServerMissing;
+  readonly initializationOptions: () => unknown;
+  readonly middleware: Middleware;
+}
+
+/** Leaves telling the user to the status item, and never logs a message's contents, which are source text. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+
+  override warn(message: string, data?: unknown): void {
+    super.warn(message, data, false);
+  }
+
+  override info(message: string, data?: unknown): void {
+    super.info(message, data, false);
+  }
+
+  override trace(message: string): void {
+    super.trace(message);
+  }
+}
+
+/** One life of the server: its process and the client that talks to it. */
+class Life {
+  private process: ChildProcess | undefined;
+  private lastWords = '';
+  private over = false;
+  readonly client: LanguageClient;
+
+  constructor(
+    private readonly server: ServerCommand,
+    parts: ConnectionParts,
+    private readonly died: (why: string) => void,
+  ) {
+    const options: LanguageClientOptions = {
+      documentSelector: DOCUMENTS,
+      outputChannel: parts.log,
+      initializationOptions: parts.initializationOptions,
+      initializationFailedHandler: () => false,
+      middleware: parts.middleware,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => {
+          this.end();
+          return { action: CloseAction.DoNotRestart, handled: true };
+        },
+      },
+      stdioOptions: {
+        stdout: () => undefined,
+        stderr: (stream) => {
+          createInterface({ input: stream }).on('line', (line) => {
+            this.lastWords = line.trim() || this.lastWords;
+            parts.log.info(`server: ${line}`);
+          });
+        },
+      },
+    };
+    this.client = new QuietClient('jouline', 'Jouline', () => this.spawn(), options);
+  }
+
+  async start(): Promise<void> {
+    try {
+      await withDeadline(this.client.start(), START_WAIT_MS, () => this.process?.kill('SIGKILL'));
+    } catch (error) {
+      this.end(error);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.over = true;
+    await this.client.stop(STOP_WAIT_MS).catch(() => undefined);
+    await this.killed();
+  }
+
+  // The server runs outside the open folder, so that nothing in the folder can be taken for a part of it.
+  private async spawn(): Promise<ChildProcess> {
+    const child = spawn(this.server.command, this.server.args, { cwd: homedir(), windowsHide: true });
+    this.process = child;
+    await once(child, 'spawn');
+    child.on('error', () => undefined);
+    return child;
+  }
+
+  private end(error?: unknown): void {
+    if (this.over) return;
+    this.over = true;
+    void this.killed();
+    const cause = error instanceof DeadlinePassed ? error.message : this.lastWords || describe(error);
+    this.died(cause);
+  }
+
+  private async killed(): Promise<void> {
+    const child = this.process;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill();
+    await withDeadline(gone, STOP_WAIT_MS, () => child.kill('SIGKILL')).catch(() => undefined);
+  }
+}
+
+/** The server, kept alive: started, restarted after a death with growing waits, stopped. */
+export class ServerConnection implements vscode.Disposable {
+  private readonly phaseChanged = new vscode.EventEmitter<Phase>();
+  private readonly statusReceived = new vscode.EventEmitter<StatusParams>();
+  private life: Life | undefined;
+  private turn: Promise<void> = Promise.resolve();
+  private queuedRestart: Promise<void> | undefined;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+
+  readonly onDidChangePhase = this.phaseChanged.event;
+  readonly onStatus = this.statusReceived.event;
+
+  constructor(private readonly parts: ConnectionParts) {}
+
+  /** Starts the server unless it runs; never rejects, as the outcome is told by the phase. */
+  start(): Promise<void> {
+    return this.inTurn(async () => {
+      if (!this.life) await this.begin();
+    });
+  }
+
+  /** Stops the server, waits until its process is gone, and starts it; calls that come meanwhile are one. */
+  restart(): Promise<void> {
+    this.queuedRestart ??= this.inTurn(async () => {
+      this.queuedRestart = undefined;
+      this.parts.backoff.forgive();
+      await this.finish();
+      await this.begin();
+    });
+    return this.queuedRestart;
+  }
+
+  stop(): Promise<void> {
+    return this.inTurn(() => this.finish());
+  }
+
+  /** Asks the server; rejects where it is down, answers with an error, or does not answer in time. */
+  async request<T>(method: string, params: object): Promise<T> {
+    const client = this.life?.client;
+    if (!client?.isRunning()) throw new Error('The server is not running.');
+    const source = new vscode.CancellationTokenSource();
+    const answer = client.sendRequest<T>(method, params, source.token);
+    try {
+      return await withDeadline(answer, REQUEST_WAIT_MS, () => { source.cancel(); });
+    } finally {
+      source.dispose();
+    }
+  }
+
+  /** Tells the server; a server that is down misses it. */
+  notify(method: string, params: object): void {
+    const client = this.life?.client;
+    if (client?.isRunning()) client.sendNotification(method, params).catch(() => undefined);
+  }
+
+  dispose(): void {
+    clearTimeout(this.retry);
+    this.phaseChanged.dispose();
+    this.statusReceived.dispose();
+  }
+
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    this.turn = this.turn.then(work).catch((error: unknown) => { this.parts.log.error(describe(error)); });
+    return this.turn;
+  }
+
+  private async begin(): Promise<void> {
+    clearTimeout(this.retry);
+    const server = this.parts.resolve();
+    if (server.kind === 'missing') {
+      this.parts.log.warn(server.message);
+      this.phaseChanged.fire({ kind: 'missing', message: server.message });
+      return;
+    }
+    this.parts.log.info(`Starting ${server.command} ${server.args.join(' ')} (from ${server.source}).`);
+    this.phaseChanged.fire({ kind: 'starting' });
+    const life = new Life(server, this.parts, (why) => { this.mourn(life, why); });
+    this.life = life;
+    life.client.onNotification(STATUS, (status: StatusParams) => { this.statusReceived.fire(status); });
+    await life.start();
+    if (this.life === life) this.phaseChanged.fire({ kind: 'running' });
+  }
+
+  private async finish(): Promise<void> {
+    clearTimeout(this.retry);
+    const life = this.life;
+    this.life = undefined;
+    await life?.stop();
+    if (life) this.phaseChanged.fire({ kind: 'idle' });
+  }
+
+  private mourn(life: Life, why: string): void {
+    if (this.life !== life) return;
+    this.life = undefined;
+    const waitMs = this.parts.backoff.died();
+    this.parts.log.error(`The server ended: ${why}`);
+    if (waitMs === null) {
+      this.phaseChanged.fire({ kind: 'dead', message: `The server keeps ending: ${why}` });
+      return;
+    }
+    this.phaseChanged.fire({ kind: 'starting' });
+    this.retry = setTimeout(() => void this.start(), waitMs);
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : 'its process ended without a word.';
+}

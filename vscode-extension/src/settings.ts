@@ -1,0 +1,79 @@
+/** The settings `jouline.*`: what this side needs of them, and the form in which they go to the server. */
+
+export type OnBattery = 'same' | 'save' | 'pause';
+
+export interface Settings {
+  readonly enable: boolean;
+  readonly energySaving: number;
+  readonly qualityFloor: number | null;
+  readonly languages: Readonly<Record<string, boolean>>;
+  readonly onBattery: OnBattery;
+  readonly serverPath: string;
+  readonly debugLog: boolean;
+}
+
+/** A setting's value by its key without the prefix, as the user wrote it; undefined where there is none. */
+export type ReadSetting = (key: string) => unknown;
+
+export const SETTING_KEYS = [
+  'enable',
+  'energySaving',
+  'qualityFloor',
+  'languages',
+  'onBattery',
+  'model.small',
+  'model.large',
+  'server.path',
+  'debug.log',
+] as const;
+
+/** Reads what the extension itself acts on. A bad value gives its default; the server tells the user. */
+export function readSettings(read: ReadSetting): Settings {
+  const [enable, debugLog] = [read('enable'), read('debug.log')];
+  const [serverPath, onBattery] = [read('server.path'), read('onBattery')];
+  return {
+    enable: typeof enable === 'boolean' ? enable : true,
+    energySaving: percent(read('energySaving')) ?? 50,
+    qualityFloor: percent(read('qualityFloor')),
+    languages: switches(read('languages')),
+    onBattery: onBattery === 'save' || onBattery === 'pause' ? onBattery : 'same',
+    serverPath: typeof serverPath === 'string' ? serverPath.trim() : '',
+    debugLog: debugLog === true,
+  };
+}
+
+/**
+ * The settings as the server reads them, in initializationOptions and workspace/didChangeConfiguration alike:
+ * nested at the dots under "jouline", every value as it was written, so that the server can name a bad one.
+ */
+export function toInitializationOptions(read: ReadSetting): { jouline: Record<string, unknown> } {
+  const jouline: Record<string, unknown> = {};
+  for (const key of SETTING_KEYS) {
+    const value = read(key);
+    if (value !== undefined) place(jouline, key.split('.'), value);
+  }
+  return { jouline };
+}
+
+function place(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [head, ...rest] = path;
+  if (head === undefined) return;
+  if (rest.length === 0) {
+    target[head] = value;
+    return;
+  }
+  const inner = (target[head] ?? {}) as Record<string, unknown>;
+  target[head] = inner;
+  place(inner, rest, value);
+}
+
+function percent(value: unknown): number | null {
+  return typeof value === 'number' && value >= 0 && value <= 100 ? value : null;
+}
+
+function switches(value: unknown): Record<string, boolean> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, boolean] => typeof entry[1] === 'boolean'),
+  );
+}

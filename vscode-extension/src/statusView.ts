@@ -1,0 +1,182 @@
+/** What the status bar says: a pure function of what is known. */
+
+import type { EnergyMethod, EnergyTotals, ServerState, StatusParams } from './protocol';
+import type { Settings } from './settings';
+
+/** How the server process stands. */
+export type Phase =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'running' }
+  | { readonly kind: 'missing'; readonly message: string }
+  | { readonly kind: 'dead'; readonly message: string };
+
+export interface Known {
+  readonly phase: Phase;
+  /** The server's last word, and how long ago it came (or the phase began, where there is none yet). */
+  readonly status: StatusParams | undefined;
+  readonly ageMs: number;
+  /** Requests in a row that the server left without an answer. */
+  readonly unanswered: number;
+  readonly settings: Settings;
+  /** The language of the active editor; undefined where none is open. */
+  readonly language: string | undefined;
+}
+
+export interface Standing {
+  readonly state: ServerState;
+  readonly message: string;
+}
+
+export interface StatusView extends Standing {
+  readonly text: string;
+  readonly severity: 'none' | 'warning' | 'error';
+  /** Markdown with command links and theme icons. */
+  readonly tooltip: string;
+  /** The same for a screen reader. */
+  readonly label: string;
+}
+
+/** Commands that the tooltip links to. */
+export const TOOLTIP_COMMANDS = [
+  'jouline.explain',
+  'jouline.energySaving',
+  'jouline.toggle',
+  'jouline.restart',
+  'jouline.showLog',
+] as const;
+
+const STARTING_TOO_LONG_MS = 120_000;
+const THINKING_TOO_LONG_MS = 20_000;
+const UNANSWERED_TOO_MANY = 3;
+
+const ICONS: Readonly<Record<ServerState, string>> = {
+  starting: '$(loading~spin)',
+  ready: '$(zap)',
+  thinking: '$(loading~spin)',
+  paused: '$(debug-pause)',
+  off: '$(circle-slash)',
+  trouble: '$(warning)',
+};
+
+const METHODS: Readonly<Record<EnergyMethod, string>> = {
+  measured: 'Measured with the counters of this machine.',
+  attributed: 'Measured with the counters of this machine and shared out by the time each program used.',
+  estimated: 'Estimated (~): this machine has no energy counter that can be read.',
+  unavailable: 'No energy figure can be given on this machine.',
+};
+
+/** Renders the status bar item. */
+export function statusView(known: Known): StatusView {
+  const standing = stand(known);
+  const energy = known.status?.energy;
+  const spoken = [`Jouline: ${standing.state}.`, standing.message];
+  if (energy) spoken.push(`Saved ${saved(energy)}.`);
+  return {
+    ...standing,
+    text: `${ICONS[standing.state]} ${shortText(standing.state, known.status)}`,
+    severity: known.phase.kind === 'dead' ? 'error' : standing.state === 'trouble' ? 'warning' : 'none',
+    tooltip: tooltip(standing, energy, known.settings),
+    label: spoken.join(' '),
+  };
+}
+
+/**
+ * The state and the sentence that explains it.
+ *
+ * 1. switched off by the setting
+ * 2. no server, or a server that stays down
+ * 3. a server that is coming up, or that answers no more
+ * 4. a language that is switched off
+ * 5. what the server says, as long as it can be believed
+ */
+export function stand(known: Known): Standing {
+  const { phase, settings, language, status } = known;
+  if (!settings.enable) return { state: 'off', message: 'Switched off by the setting jouline.enable.' };
+  if (phase.kind === 'missing' || phase.kind === 'dead') return { state: 'trouble', message: phase.message };
+  if (phase.kind === 'idle') return { state: 'off', message: 'Starts when a file is opened.' };
+  if (known.unanswered >= UNANSWERED_TOO_MANY) {
+    return { state: 'trouble', message: 'The server does not answer any more: restart it.' };
+  }
+  if (phase.kind === 'running' && language !== undefined && settings.languages[language] === false) {
+    return { state: 'off', message: `Switched off for ${language} by the setting jouline.languages.` };
+  }
+  return believed(status, known.ageMs);
+}
+
+function believed(status: StatusParams | undefined, ageMs: number): Standing {
+  const standing: Standing = status ?? { state: 'starting', message: 'The server is starting.' };
+  if (standing.state === 'starting' && ageMs > STARTING_TOO_LONG_MS) {
+    return { state: 'trouble', message: 'The server has been starting for two minutes: see the log.' };
+  }
+  const stuck = standing.state === 'thinking' && ageMs > THINKING_TOO_LONG_MS;
+  return { state: stuck ? 'ready' : standing.state, message: standing.message };
+}
+
+function shortText(state: ServerState, status: StatusParams | undefined): string {
+  const answering = state === 'ready' || state === 'thinking';
+  if (!answering || !status || status.energy.requests === 0) return `Jouline: ${state}`;
+  const amount = saved(status.energy);
+  const energy = amount === UNKNOWN ? UNKNOWN : `${amount} saved`;
+  return status.model === null ? energy : `${status.model} · ${energy}`;
+}
+
+const UNKNOWN = '—';
+
+/** Joules with the sign of how they are known: `12 J` measured, `~12 J` estimated, `—` unknown. */
+export function joules(amount: number | null, method: EnergyMethod): string {
+  if (amount === null || method === 'unavailable') return UNKNOWN;
+  return `${method === 'estimated' ? '~' : ''}${quantity(amount)}`;
+}
+
+function saved(energy: EnergyTotals): string {
+  return joules(energy.savedJoules, energy.method);
+}
+
+function quantity(amount: number): string {
+  const size = Math.abs(amount);
+  if (size >= 1e6) return `${digits(amount / 1e6)} MJ`;
+  return size >= 1000 ? `${digits(amount / 1000)} kJ` : `${digits(amount)} J`;
+}
+
+// Two significant digits below 100: the figures are not known better than that.
+function digits(amount: number): string {
+  const size = Math.abs(amount);
+  const places = size >= 10 ? 0 : size >= 1 ? 1 : 2;
+  const text = size.toFixed(places);
+  return amount < 0 && Number(text) !== 0 ? `−${text}` : text;
+}
+
+function tooltip(standing: Standing, energy: EnergyTotals | undefined, settings: Settings): string {
+  const parts = [`**Jouline** · ${standing.state}`, escapeMarkdown(standing.message)];
+  if (energy && energy.requests > 0) parts.push(energyTable(energy), METHODS[energy.method]);
+  parts.push('---', links(settings));
+  return parts.join('\n\n');
+}
+
+function energyTable(energy: EnergyTotals): string {
+  const { savedStddev, method } = energy;
+  const spread = savedStddev === null || saved(energy) === UNKNOWN ? '' : ` ± ${quantity(savedStddev)}`;
+  return [
+    '| This session | |',
+    '|:--|--:|',
+    `| Saved, against always the large model | ${saved(energy)}${spread} |`,
+    `| Spent | ${joules(energy.spentJoules, method)} |`,
+    `| Requests | ${energy.requests} |`,
+  ].join('\n');
+}
+
+function links(settings: Settings): string {
+  return [
+    `[$(settings) Energy saving ${settings.energySaving}](command:jouline.energySaving "Choose how much")`,
+    '[$(question) Why?](command:jouline.explain "Why this model?")',
+    `[${settings.enable ? '$(circle-slash) Switch off' : '$(zap) Switch on'}](command:jouline.toggle)`,
+    '[$(debug-restart) Restart](command:jouline.restart "Restart the server")',
+    '[$(output) Log](command:jouline.showLog "Show the log")',
+  ].join('   ');
+}
+
+/** Text that Markdown shows as it stands. */
+export function escapeMarkdown(text: string): string {
+  return text.replace(/[\\`*_{}[\]()#+\-!|<>~$]/g, '\\$&');
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { type ReadSetting, readSettings, SETTING_KEYS, toInitializationOptions } from '../../settings';
+
+interface Manifest {
+  contributes: { configuration: { properties: Record<string, { default: unknown; scope: string }> } };
+  capabilities: { untrustedWorkspaces: { restrictedConfigurations: string[] } };
+}
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
+const declared = manifest.contributes.configuration.properties;
+const defaults: ReadSetting = (key) => declared[`jouline.${key}`]?.default;
+
+function reading(values: Record<string, unknown>): ReadSetting {
+  return (key) => (key in values ? values[key] : defaults(key));
+}
+
+describe('settings', () => {
+  it('declares in package.json exactly the settings that go to the server', () => {
+    assert.deepEqual(Object.keys(declared).sort(), SETTING_KEYS.map((key) => `jouline.${key}`).sort());
+  });
+
+  it('lets no untrusted workspace name an executable or a model', () => {
+    const restricted = manifest.capabilities.untrustedWorkspaces.restrictedConfigurations;
+    assert.deepEqual(restricted, ['jouline.server.path', 'jouline.model.small', 'jouline.model.large']);
+    for (const name of restricted) assert.equal(declared[name]?.scope, 'machine', name);
+  });
+
+  it('falls back to the declared default from every bad value', () => {
+    const bad = { enable: 'yes', energySaving: 101, qualityFloor: 'off', languages: [1], onBattery: 'sleep',
+      'server.path': 7, 'debug.log': 1 };
+    assert.deepEqual(readSettings(reading(bad)), readSettings(defaults));
+  });
+
+  it('keeps good values', () => {
+    const good = { enable: false, energySaving: 0, qualityFloor: 97.5, languages: { markdown: false },
+      onBattery: 'pause', 'server.path': ' /opt/jouline ', 'debug.log': true };
+    assert.deepEqual(readSettings(reading(good)), {
+      enable: false, energySaving: 0, qualityFloor: 97.5, languages: { markdown: false },
+      onBattery: 'pause', serverPath: '/opt/jouline', debugLog: true,
+    });
+  });
+
+  it('sends every value nested at the dots and as it was written, the bad ones too', () => {
+    assert.deepEqual(toInitializationOptions(reading({ energySaving: 'much', 'model.small': 'tiny' })), {
+      jouline: {
+        enable: true,
+        energySaving: 'much',
+        qualityFloor: null,
+        languages: {},
+        onBattery: 'same',
+        model: { small: 'tiny', large: '' },
+        server: { path: '' },
+        debug: { log: false },
+      },
+    });
+  });
+});

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { EnergyTotals, ServerState, StatusParams } from '../../protocol';
+import { readSettings } from '../../settings';
+import { escapeMarkdown, joules, type Known, type Phase, stand, statusView } from '../../statusView';
+
+const settings = readSettings(() => undefined);
+const totals: EnergyTotals = {
+  savedJoules: 12.3, savedStddev: 3.4, spentJoules: 30, method: 'measured', requests: 14,
+};
+const status = (state: ServerState, energy: Partial<EnergyTotals> = {}): StatusParams => ({
+  state, model: 'small', message: 'The small model is sure enough.', energy: { ...totals, ...energy },
+});
+const known = (more: Partial<Known>): Known => ({
+  phase: { kind: 'running' },
+  status: undefined,
+  ageMs: 0,
+  unanswered: 0,
+  settings,
+  language: 'python',
+  ...more,
+});
+const text = (more: Partial<Known>): string => statusView(known(more)).text;
+
+describe('the text in the status bar', () => {
+  it('names the model of the last answer and what was saved, signed by how it is known', () => {
+    assert.equal(text({ status: status('ready') }), '$(zap) small · 12 J saved');
+    assert.equal(text({ status: status('ready', { method: 'attributed' }) }), '$(zap) small · 12 J saved');
+    assert.equal(text({ status: status('ready', { method: 'estimated' }) }), '$(zap) small · ~12 J saved');
+    assert.equal(text({ status: status('ready', { method: 'unavailable' }) }), '$(zap) small · —');
+    assert.equal(text({ status: status('ready', { savedJoules: null }) }), '$(zap) small · —');
+  });
+
+  it('keeps its width while the model thinks', () => {
+    assert.equal(text({ status: status('thinking') }), '$(loading~spin) small · 12 J saved');
+  });
+
+  it('says the state where there is no answer to speak of', () => {
+    assert.equal(text({ status: status('ready', { requests: 0 }) }), '$(zap) Jouline: ready');
+    assert.equal(text({ status: status('paused') }), '$(debug-pause) Jouline: paused');
+    assert.equal(text({}), '$(loading~spin) Jouline: starting');
+  });
+});
+
+describe('joules', () => {
+  it('shows two significant digits and a unit that fits', () => {
+    const amounts = [0.123, 1.26, 12.6, 126, 1260, 12_600, 1_260_000];
+    const written = amounts.map((amount) => joules(amount, 'measured'));
+    assert.deepEqual(written, ['0.12 J', '1.3 J', '13 J', '126 J', '1.3 kJ', '13 kJ', '1.3 MJ']);
+  });
+
+  it('does not hide a loss', () => {
+    assert.equal(joules(-3.21, 'estimated'), '~−3.2 J');
+    assert.equal(joules(-0.001, 'measured'), '0.00 J');
+  });
+
+  it('never writes 0 for what is not known', () => {
+    assert.equal(joules(null, 'measured'), '—');
+    assert.equal(joules(0, 'unavailable'), '—');
+  });
+});
+
+describe('the state', () => {
+  const stateOf = (more: Partial<Known>): string => stand(known(more)).state;
+  const dead: Phase = { kind: 'dead', message: 'The server keeps ending: no model.' };
+
+  it('puts the switch before all else', () => {
+    assert.equal(stateOf({ settings: { ...settings, enable: false }, phase: dead }), 'off');
+  });
+
+  it('tells why there is no server, and marks it', () => {
+    const view = statusView(known({ phase: dead, status: status('ready') }));
+    assert.deepEqual([view.state, view.message, view.severity], ['trouble', dead.message, 'error']);
+  });
+
+  it('is off, with the reason, in a language that is switched off', () => {
+    const off = { ...settings, languages: { python: false } };
+    const { state, message } = stand(known({ settings: off, status: status('ready') }));
+    assert.equal(state, 'off');
+    assert.match(message, /python.*jouline\.languages/);
+  });
+
+  it('never sticks: what goes on too long or gets no answer ends in ready or in trouble', () => {
+    assert.equal(stateOf({ ageMs: 119_000 }), 'starting');
+    assert.equal(stateOf({ ageMs: 121_000 }), 'trouble');
+    assert.equal(stateOf({ status: status('starting'), ageMs: 121_000 }), 'trouble');
+    assert.equal(stateOf({ status: status('thinking'), ageMs: 19_000 }), 'thinking');
+    assert.equal(stateOf({ status: status('thinking'), ageMs: 21_000 }), 'ready');
+    assert.equal(stateOf({ status: status('ready'), unanswered: 3 }), 'trouble');
+  });
+});
+
+describe('the tooltip', () => {
+  it('holds the sentence of the last decision, the totals with their spread, and how they are known', () => {
+    const { tooltip } = statusView(known({ status: status('ready', { method: 'estimated' }) }));
+    assert.match(tooltip, /The small model is sure enough\./);
+    assert.match(tooltip, /\| ~12 J ± 3\.4 J \|/);
+    assert.match(tooltip, /Estimated \(~\)/);
+    assert.match(tooltip, /Energy saving 50/);
+  });
+
+  it('shows the words of the server as they stand', () => {
+    const message = 'A [link](command:evil) | $(zap) <b>';
+    const { tooltip } = statusView(known({ status: { ...status('ready'), message } }));
+    assert.ok(!tooltip.includes('[link](command:evil)'));
+    assert.ok(tooltip.includes(escapeMarkdown(message)));
+    assert.equal(escapeMarkdown(message).replace(/\\(.)/g, '$1'), message);
+  });
+});
