@@ -73,6 +73,7 @@ class Generation:
     """
 
     text: str
+    tokens: tuple[int, ...]
     logprob: float
     logprobs: tuple[float, ...]
     margins: tuple[float, ...]  # probability of the best token less that of the second, per token
@@ -121,6 +122,7 @@ class Energy:
     baseline_joules: float | None = None
     saved_joules: float | None = None
     saved_joules_stddev: float | None = None
+    saved_by: dict[str, float] = field(default_factory=dict)  # of the saving: route, stop, exit, drafts; apart: gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

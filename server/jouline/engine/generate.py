@@ -52,6 +52,7 @@ def generate(
     finished = time.perf_counter()
     return Generation(
         text=_finish_text(bytes(draft.text), stop, limits),
+        tokens=tuple(draft.tokens),
         logprob=draft.total,
         logprobs=tuple(draft.logprobs),
         margins=tuple(draft.margins),

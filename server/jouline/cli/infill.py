@@ -1,0 +1,125 @@
+"""`jouline infill`: complete rows of prompt and suffix from a file, for benchmarks."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from jouline.cancel import CancelToken
+from jouline.cli.complete import add_route_options
+from jouline.cli.form import completion_fields
+from jouline.cli.opening import open_app, settings
+from jouline.completion import CompletionRequest
+from jouline.errors import ConfigError, JoulineError
+
+
+def register(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser("infill", help="complete the rows of a JSON Lines file")
+    parser.add_argument("--in", dest="source", type=Path, required=True, metavar="F.jsonl")
+    parser.add_argument("--out", dest="target", type=Path, required=True, metavar="G.jsonl")
+    parser.add_argument("--multiline", choices=("auto", "never", "always"), default="auto")
+    add_route_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Answer every row in order, going on after those that are in the output already."""
+    from rich.console import Console
+    from rich.progress import track
+
+    lines = _read_lines(args.source)
+    done = _count_done(args.target, lines)
+    config = settings(energy_saving=args.energy_saving)
+    console = Console(stderr=True)
+    with open_app(config) as app, _open_for_append(args.target) as out:
+        for line in track(lines[done:], "infill", console=console, disable=not sys.stderr.isatty()):
+            row = _answer(app, line, args.route, args.multiline, config.energy_saving)
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            out.flush()
+    return 0
+
+
+def _answer(app: Any, line: str, route: str, multiline: Any, energy_saving: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {"error": "This line is not JSON."}
+    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
+        return {**(row if isinstance(row, dict) else {}), "error": "The row has no text under `prompt`."}
+    suffix = row.get("suffix", "")
+    if not isinstance(suffix, str):
+        return {**row, "error": "The row's `suffix` is not text."}
+    try:
+        return {**row, **_complete(app, row["prompt"], suffix, route, multiline, energy_saving)}
+    except JoulineError as error:
+        return {**row, "error": str(error)}
+
+
+def _complete(
+    app: Any, prompt: str, suffix: str, route: str, multiline: Any, energy_saving: int
+) -> dict[str, Any]:
+    """Return the fields of one completion that fits between `prompt` and `suffix` as they are.
+
+    At the start of a line with text behind it whole lines are wanted, so the text ends with a line break.
+    """
+    whole_lines = prompt.endswith("\n") and not suffix.startswith(("\n", "\r"))
+    request = CompletionRequest(
+        uri="infill:row",
+        language="python",
+        text=prompt + ("\n" if whole_lines else "") + suffix,
+        offset=len(prompt),
+        trigger="invoked",
+        route=route,
+        energy_saving=energy_saving,
+        multiline=multiline,
+        gate=False,
+        cache=False,
+        show_all=True,
+    )
+    completion = app.complete(request, CancelToken())
+    fields = completion_fields(completion)
+    rest = request.rest_of_line[: completion.replace]
+    fields["completion"] = completion.text.removesuffix(rest) + ("\n" if whole_lines else "")
+    return fields
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except FileNotFoundError:
+        raise ConfigError(f"There is no file {path}.") from None
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{path} cannot be read as UTF-8 text.") from None
+
+
+def _count_done(target: Path, lines: list[str]) -> int:
+    """Return how many rows the output already holds; a torn last line is cut off, a foreign file is refused."""
+    if not target.exists():
+        return 0
+    whole = [line for line in target.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+    for mine, theirs in zip(_ids(whole), _ids(lines), strict=False):
+        if mine != theirs:
+            raise ConfigError(f"{target} holds answers to other rows; name another output file.")
+    if len(whole) > len(lines):
+        raise ConfigError(f"{target} holds more rows than the input; name another output file.")
+    target.write_text("".join(whole), encoding="utf-8")
+    return len(whole)
+
+
+def _ids(lines: list[str]) -> Iterator[Any]:
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        yield row.get("task_id") if isinstance(row, dict) else None
+
+
+def _open_for_append(target: Path) -> TextIO:
+    try:
+        return target.open("a", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{target} cannot be written ({error.strerror}).") from None

@@ -1,0 +1,66 @@
+"""Source files as the commands take them: whole, UTF-8, of a sane size."""
+
+from pathlib import Path
+
+from jouline.errors import ConfigError
+
+MAX_BYTES = 5_000_000
+_LANGUAGES = {
+    ".py": "python",
+    ".pyi": "python",
+    ".ts": "typescript",
+    ".tsx": "typescriptreact",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".jsx": "javascriptreact",
+    ".go": "go",
+    ".rs": "rust",
+    ".java": "java",
+    ".c": "c",
+    ".h": "c",
+    ".cc": "cpp",
+    ".cpp": "cpp",
+    ".hpp": "cpp",
+    ".cs": "csharp",
+    ".rb": "ruby",
+    ".php": "php",
+    ".sh": "shellscript",
+    ".toml": "toml",
+    ".json": "json",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".md": "markdown",
+    ".html": "html",
+    ".css": "css",
+    ".sql": "sql",
+    ".lua": "lua",
+    ".kt": "kotlin",
+    ".swift": "swift",
+}
+
+
+def language_of(path: Path) -> str:
+    """Return the LSP language id of a file by its name, `plaintext` where it tells nothing."""
+    return _LANGUAGES.get(path.suffix.lower(), "plaintext")
+
+
+def read_source(path: Path) -> str:
+    """Return a file's text; raises ConfigError with one sentence for what cannot be completed in."""
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder; name a file.")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ConfigError(f"{path} has {size / 1e6:.0f} MB; files over {MAX_BYTES / 1e6:.0f} MB are not completed in.")
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"There is no file {path}.") from None
+    except PermissionError:
+        raise ConfigError(f"{path} may not be read; check its permissions.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text; convert it first.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}).") from None
+    if "\0" in text:
+        raise ConfigError(f"{path} is a binary file.")
+    return text

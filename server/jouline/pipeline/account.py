@@ -1,0 +1,146 @@
+"""What each request costs, and what always-large would have paid for the same one.
+
+Always-large is the large model asked at the same requests with the same cache and key-value reuse, decoding to its
+natural end. Its timeline is followed here in token counts alone; its price comes from a model of its cost that every
+real run of the large model refines.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jouline.completion import Energy, Generation, Tier
+from jouline.energy.meter import Meters
+from jouline.energy.savings import CostModel, Estimate, Work, saving
+from jouline.energy.window import Measurement
+from jouline.engine.prefix import common_prefix
+
+_NATURAL_STOPS = ("line", "end", "block", "length")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One generation and what it cost alone."""
+
+    tier: Tier
+    generation: Generation
+    measurement: Measurement
+
+
+class AlwaysLarge:
+    """The baseline's timeline: how many prompt tokens it would have evaluated, how many it would have written."""
+
+    def __init__(self, natural_tokens: float) -> None:
+        """`natural_tokens` is the calibrated mean length of the large model's answers when nothing stops them."""
+        self._timeline: tuple[int, ...] = ()
+        self._natural_tokens = natural_tokens
+        self._seen = 20.0  # weight of the calibrated mean, in answers
+
+    def ask(self, prompt: tuple[int, ...], answer: tuple[int, ...]) -> int:
+        """Move the timeline to `prompt` and `answer`; returns the prompt tokens that would have been evaluated."""
+        kept = min(common_prefix(self._timeline, prompt), len(prompt) - 1)
+        self._timeline = prompt + answer
+        return len(prompt) - kept
+
+    def length(self, runs: tuple[Run, ...]) -> float:
+        """Return how many tokens it would have written, from the last run if that came to its natural end."""
+        last = runs[-1].generation
+        if last.stop not in _NATURAL_STOPS:
+            return max(self._natural_tokens, float(last.generated_tokens))
+        if runs[-1].tier == "large":
+            self._seen += 1
+            self._natural_tokens += (last.generated_tokens - self._natural_tokens) / self._seen
+        return float(last.generated_tokens)
+
+    @property
+    def natural_tokens(self) -> float:
+        """The mean length of an answer that nothing stops."""
+        return self._natural_tokens
+
+
+class Account:
+    """Prices runs. Used by the engine's thread alone."""
+
+    def __init__(
+        self, meters: Meters, costs: Mapping[Tier, CostModel], always_large: AlwaysLarge, large_id: str
+    ) -> None:
+        self.meters = meters
+        self._costs = costs
+        self._always_large = always_large
+        self._large_id = large_id
+
+    def learn(self, run: Run) -> None:
+        """Refine that model's cost by what it really cost."""
+        if run.measurement.joules is not None:
+            self._costs[run.tier].observe(_work(run.generation), run.measurement.joules)
+
+    def bill(
+        self, prompt: tuple[int, ...], runs: tuple[Run, ...], total: Measurement, router_share: float
+    ) -> Energy:
+        """Return the request's energy beside the baseline's; `router_share` is the router's part of the CPU time."""
+        evaluated = self._always_large.ask(prompt, runs[-1].generation.tokens)
+        length = self._always_large.length(runs)
+        baseline = self._costs["large"].predict(Work(prompt_evaluated=evaluated, generated=length))
+        stopped = self._stopped_early(runs, evaluated, length, baseline)
+        return self._energy(total, baseline, router_share, stopped)
+
+    def skipped(self, total: Measurement) -> Energy:
+        """Return the energy of a request that no model ran for; the baseline is that of a usual one, told apart."""
+        usual = Work(prompt_evaluated=1, generated=self._always_large.natural_tokens)
+        baseline = self._costs["large"].predict(usual)
+        return Energy(
+            **_spent(total),
+            baseline_model=self._large_id,
+            baseline_joules=baseline.value if baseline else None,
+            saved_by={"gate": baseline.value} if baseline else {},
+        )
+
+    def cached(self, total: Measurement) -> Energy:
+        """Return the energy of a cached answer: always-large would have had the cache too, so nothing is saved."""
+        spent = _spent(total)
+        return Energy(
+            **spent,
+            baseline_model=self._large_id,
+            baseline_joules=spent["joules"],
+            saved_joules=0.0,
+            saved_joules_stddev=0.0,
+        )
+
+    def _energy(
+        self, total: Measurement, baseline: Estimate | None, router_share: float, stopped: float
+    ) -> Energy:
+        spent = _spent(total)
+        router = None if total.joules is None else total.joules * min(1.0, router_share)
+        if baseline is None or total.joules is None:
+            return Energy(**spent, router_joules=router, baseline_model=self._large_id)
+        saved = saving(baseline, total.joules)
+        return Energy(
+            **spent,
+            router_joules=router,
+            baseline_model=self._large_id,
+            baseline_joules=baseline.value,
+            saved_joules=saved.joules,
+            saved_joules_stddev=saved.stddev,
+            saved_by={"stop": stopped, "route": saved.joules - stopped},
+        )
+
+    def _stopped_early(
+        self, runs: tuple[Run, ...], evaluated: int, length: float, baseline: Estimate | None
+    ) -> float:
+        """Return the part of the saving that the large model would have had too, had it stopped as early."""
+        written = float(runs[-1].generation.generated_tokens)
+        stopped = self._costs["large"].predict(Work(prompt_evaluated=evaluated, generated=min(written, length)))
+        return baseline.value - stopped.value if baseline and stopped else 0.0
+
+
+def _work(generation: Generation) -> Work:
+    return Work(prompt_evaluated=generation.prompt_work, generated=generation.generated_tokens)
+
+
+def _spent(total: Measurement) -> dict[str, object]:
+    return {
+        "joules": total.joules,
+        "method": total.method,
+        "source": total.source,
+        "joules_low": total.joules_low,
+        "joules_high": total.joules_high,
+    }

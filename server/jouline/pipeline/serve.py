@@ -1,0 +1,246 @@
+"""One request from end to end: decline, remember, route, generate, judge, price, tidy.
+
+`Pipeline.serve` runs on the engine's thread. It returns a value for everything that can happen to a request and raises
+Cancelled when nobody wants the answer any more, EngineError when a model is broken.
+"""
+
+import itertools
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from jouline.cancel import CancelToken
+from jouline.completion import (
+    Action,
+    Completion,
+    CompletionRequest,
+    Energy,
+    Tier,
+    Timings,
+    TokenCounts,
+)
+from jouline.energy.window import Measurement
+from jouline.engine.generate import Limits
+from jouline.errors import ConfigError
+from jouline.pipeline.account import Account, Run
+from jouline.pipeline.cache import CacheEntry, CompletionCache
+from jouline.pipeline.completer import Completer
+from jouline.pipeline.options import PipelineOptions
+from jouline.pipeline.postprocess import Discard, Offer, finish
+from jouline.router.gate import hold_back
+from jouline.router.router import Decision, FixedRouter, Review, Router
+
+_TIERS: tuple[Tier, Tier] = ("small", "large")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """What has happened to one request so far."""
+
+    started: float
+    runs: list[Run]
+    decision: Decision | None = None
+    review: Review | None = None
+    route_ms: float = 0.0
+    router_cpu_s: float = 0.0
+
+
+class Pipeline:
+    """Answers requests with one pair of models."""
+
+    def __init__(
+        self,
+        *,
+        completer: Completer,
+        router: Router,
+        account: Account,
+        model_ids: Mapping[Tier, str],
+        options: PipelineOptions,
+    ) -> None:
+        self._completer = completer
+        self._router = router
+        self._account = account
+        self._model_ids = model_ids
+        self._options = options
+        self._cache = CompletionCache(options.cache_entries)
+        self._numbers = itertools.count(1)
+
+    def serve(self, request: CompletionRequest, cancel: CancelToken, *, queue_ms: float = 0.0) -> Completion:
+        """Answer one request, or say in one sentence why there is no text."""
+        work = _Work(started=time.perf_counter(), runs=[])
+        cancel.check()
+        with self._account.meters.window() as window:
+            answer = self._answer(request, cancel, work)
+        return self._close(request, work, answer, window.measurement, queue_ms)
+
+    def forget(self) -> None:
+        """Drop all remembered answers."""
+        self._cache.clear()
+
+    def _answer(self, request: CompletionRequest, cancel: CancelToken, work: _Work) -> Completion:
+        if reason := self._decline(request):
+            return self._completion("skip", reason)
+        if request.cache and (hit := self._cache.get(request)):
+            return self._from_cache(request, hit)
+        self._route(request, work)
+        self._generate(request, cancel, work)
+        return self._offer(request, work)
+
+    def _decline(self, request: CompletionRequest) -> str | None:
+        if len(request.text) > self._options.max_document_chars:
+            return f"The file is larger than {self._options.max_document_chars / 1e6:.0f} million characters."
+        return hold_back(request) if request.gate else None
+
+    def _route(self, request: CompletionRequest, work: _Work) -> None:
+        started, cpu = time.perf_counter(), time.thread_time()
+        router = self._router_for(request.route)
+        work.decision = router.route(request, energy_saving=request.energy_saving)
+        work.route_ms += (time.perf_counter() - started) * 1e3
+        work.router_cpu_s += time.thread_time() - cpu
+
+    def _router_for(self, route: str) -> Router:
+        if route == "auto":
+            return self._router
+        for tier in _TIERS:
+            if route in (tier, self._model_ids[tier]):
+                return FixedRouter(tier, display=self._router.display)
+        names = ", ".join(("auto", *_TIERS, *self._model_ids.values()))
+        raise ConfigError(f"There is no route {route!r} with this pair; choose one of {names}.")
+
+    def _generate(self, request: CompletionRequest, cancel: CancelToken, work: _Work) -> None:
+        """Run the chosen tier; the review of a small draft may send the request on to the large model, once."""
+        router = self._router_for(request.route)
+        while work.decision is not None:
+            work.runs.append(self._run(request, work.decision, cancel))
+            cpu = time.thread_time()
+            work.review = router.review(
+                work.decision, work.runs[-1].generation, energy_saving=request.energy_saving
+            )
+            work.router_cpu_s += time.thread_time() - cpu
+            if work.review.verdict != "escalate":
+                return
+            work.decision = replace(router.escalated(work.decision), reason=work.review.reason)
+
+    def _run(self, request: CompletionRequest, decision: Decision, cancel: CancelToken) -> Run:
+        limits = self._limits(request, decision)
+        with self._account.meters.window() as window:
+            generation = self._completer.generate(request, decision.tier, cancel, limits)
+        run = Run(tier=decision.tier, generation=generation, measurement=window.measurement)
+        self._account.learn(run)
+        return run
+
+    def _limits(self, request: CompletionRequest, decision: Decision) -> Limits:
+        floor = None if _always_offered(request) else decision.stop_logprob
+        if request.multiline != "always":
+            return Limits(max_tokens=self._options.max_line_tokens, min_logprob=floor)
+        line = request.line_prefix
+        indent = len(line) - len(line.lstrip())
+        return Limits(
+            max_tokens=self._options.max_block_tokens, single_line=False, min_logprob=floor, block_indent=indent
+        )
+
+    def _offer(self, request: CompletionRequest, work: _Work) -> Completion:
+        run, review = work.runs[-1], work.review
+        confidence = review.confidence if review else None
+        if review and review.verdict == "nothing" and not _always_offered(request):
+            self._remember(request, work, "")
+            return self._completion("none", review.reason, work=work, confidence=confidence)
+        self._remember(request, work, run.generation.text)
+        offer = finish(request, run.generation.text)
+        if isinstance(offer, Discard):
+            return self._completion("none", offer.reason, work=work, confidence=confidence)
+        return self._completion("generate", _why(work), work=work, confidence=confidence, offer=offer)
+
+    def _remember(self, request: CompletionRequest, work: _Work, text: str) -> None:
+        if not request.cache:
+            return
+        run, review = work.runs[-1], work.review
+        entry = CacheEntry(
+            text=text,
+            tier=run.tier,
+            model_id=self._model_ids[run.tier],
+            confidence=review.confidence if review else 0.0,
+            route=request.route,
+            energy_saving=request.energy_saving,
+        )
+        self._cache.put(request, entry)
+
+    def _from_cache(self, request: CompletionRequest, hit: CacheEntry) -> Completion:
+        offer = finish(request, hit.text) if hit.text else Discard(reason="Nothing good enough was found here before.")
+        if isinstance(offer, Discard):
+            return self._completion("cache", offer.reason, confidence=hit.confidence)
+        return self._completion(
+            "cache", f"The {hit.tier} model's earlier suggestion still fits.", confidence=hit.confidence, offer=offer
+        )
+
+    def _completion(
+        self,
+        action: Action,
+        reason: str,
+        *,
+        work: _Work | None = None,
+        confidence: float | None = None,
+        offer: Offer | None = None,
+    ) -> Completion:
+        offered = work.runs[-1].tier if work and offer else None
+        return Completion(
+            id=f"{next(self._numbers)}",
+            text=offer.text if offer else "",
+            replace=offer.replace if offer else 0,
+            action=action,
+            reason=reason,
+            model=offered,
+            model_id=self._model_ids[offered] if offered else None,
+            models_run=tuple(run.tier for run in work.runs) if work else (),
+            p_small_ok=_p_small_ok(work),
+            confidence=confidence,
+        )
+
+    def _close(
+        self,
+        request: CompletionRequest,
+        work: _Work,
+        answer: Completion,
+        measurement: Measurement,
+        queue_ms: float,
+    ) -> Completion:
+        runs = [run.generation for run in work.runs]
+        timings = Timings(
+            queue_ms=queue_ms,
+            route_ms=work.route_ms,
+            prompt_ms=sum(run.prompt_ms for run in runs),
+            generate_ms=sum(run.generate_ms for run in runs),
+            total_ms=(time.perf_counter() - work.started) * 1e3 + queue_ms,
+        )
+        tokens = TokenCounts(
+            prompt=max((run.prompt_tokens for run in runs), default=0),
+            prompt_evaluated=sum(run.prompt_evaluated for run in runs),
+            generated=sum(run.generated_tokens for run in runs),
+        )
+        energy = self._bill(request, work, answer, measurement)
+        return replace(
+            answer, timings=timings, tokens=tokens, energy=energy, cpu_seconds=measurement.cpu_seconds
+        )
+
+    def _bill(
+        self, request: CompletionRequest, work: _Work, answer: Completion, measurement: Measurement
+    ) -> Energy:
+        if answer.action == "skip":
+            return self._account.skipped(measurement)
+        if answer.action == "cache":
+            return self._account.cached(measurement)
+        prompt = self._completer.prompt(request, "large", self._options.max_line_tokens)
+        share = work.router_cpu_s / measurement.cpu_seconds if measurement.cpu_seconds else 0.0
+        return self._account.bill(prompt.tokens, tuple(work.runs), measurement, share)
+
+
+def _always_offered(request: CompletionRequest) -> bool:
+    return request.show_all or request.trigger == "invoked"
+
+
+def _p_small_ok(work: _Work | None) -> float | None:
+    return work.decision.p_small_ok if work and work.decision else None
+
+
+def _why(work: _Work) -> str:
+    return work.decision.reason if work.decision else ""
