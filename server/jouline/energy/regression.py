@@ -1,0 +1,191 @@
+"""Weighted least squares on three regressors, online, coefficients never negative. Pure arithmetic, no library.
+
+Kept as sums (normal equations), so that observing costs the same whatever came before, and the state is small.
+"""
+
+import itertools
+import math
+from typing import Self
+
+Vector = tuple[float, float, float]
+Matrix = tuple[Vector, Vector, Vector]
+
+RIDGE = 1e-9  # relative: keeps regressors that never varied from making the system singular
+_SIZE = 3
+
+
+class Line:
+    """Fits y = w . x under a variance that grows with y: each row weighs 1/scale, its expected value."""
+
+    def __init__(self, *, fading: float = 1.0) -> None:
+        self._fading = fading
+        self._xx = [[0.0] * _SIZE for _ in range(_SIZE)]
+        self._xy = [0.0] * _SIZE
+        self._yy = 0.0
+        self._rows = 0.0
+        self._fixed_xx = [[0.0] * _SIZE for _ in range(_SIZE)]  # beliefs do not fade
+        self._fixed_xy = [0.0] * _SIZE
+        self._fixed_yy = 0.0
+        self._fixed_noise = 0.0
+        self._fixed_rows = 0.0
+        self._solved: tuple[Vector, Matrix] | None = None
+
+    @property
+    def coefficients(self) -> Vector:
+        """The fitted weights."""
+        return self._solve()[0]
+
+    def add(self, x: Vector, y: float, *, scale: float) -> None:
+        """Take one row; older rows fade."""
+        weight = 1.0 / max(scale, 1e-12)
+        keep = self._fading
+        for i in range(_SIZE):
+            self._xy[i] = self._xy[i] * keep + weight * x[i] * y
+            for j in range(_SIZE):
+                self._xx[i][j] = self._xx[i][j] * keep + weight * x[i] * x[j]
+        self._yy = self._yy * keep + weight * y * y
+        self._rows = self._rows * keep + 1.0
+        self._solved = None
+
+    def add_fixed(self, x: Vector, y: float, scale: float, times: float) -> None:
+        """Take a belief that weighs as `times` rows and never fades; add its noise with `add_noise`."""
+        weight = times / max(scale, 1e-12)
+        for i in range(_SIZE):
+            self._fixed_xy[i] += weight * x[i] * y
+            for j in range(_SIZE):
+                self._fixed_xx[i][j] += weight * x[i] * x[j]
+        self._fixed_yy += weight * y * y
+        self._solved = None
+
+    def add_noise(self, dispersion: float, times: float) -> None:
+        """Take a belief about the dispersion (variance over expected value) that weighs as `times` rows."""
+        self._fixed_noise += dispersion * times
+        self._fixed_rows += times
+
+    def value(self, x: Vector) -> float:
+        """Return the fitted value at `x`."""
+        return sum(w * each for w, each in zip(self.coefficients, x, strict=True))
+
+    def noise(self, value: float) -> float:
+        """Return the standard deviation of rows around a fitted value."""
+        return math.sqrt(max(0.0, self._dispersion() * value))
+
+    def uncertainty(self, x: Vector) -> float:
+        """Return the standard error of the fitted value itself."""
+        inverse = self._solve()[1]
+        spread = sum(x[i] * inverse[i][j] * x[j] for i in range(_SIZE) for j in range(_SIZE))
+        return math.sqrt(max(0.0, self._dispersion() * spread))
+
+    def state(self) -> dict[str, object]:
+        """Return the sums as plain JSON values."""
+        return {
+            "fading": self._fading,
+            "seen": [*_flat(self._xx), *self._xy, self._yy, self._rows],
+            "believed": [*_flat(self._fixed_xx), *self._fixed_xy, self._fixed_yy, self._fixed_rows],
+            "believed_noise": self._fixed_noise,
+        }
+
+    @classmethod
+    def from_state(cls, state: object) -> Self:
+        """Restore `state()`; raises ValueError, TypeError or KeyError where it is not one."""
+        if not isinstance(state, dict):
+            raise TypeError("not a state")
+        line = cls(fading=_finite(state["fading"]))
+        seen, believed = _numbers(state["seen"]), _numbers(state["believed"])
+        line._xx, line._xy, (line._yy, line._rows) = _square(seen), seen[9:12], seen[12:]
+        line._fixed_xx, line._fixed_xy = _square(believed), believed[9:12]
+        line._fixed_yy, line._fixed_rows = believed[12:]
+        line._fixed_noise = _finite(state["believed_noise"])
+        return line
+
+    def _solve(self) -> tuple[Vector, Matrix]:
+        if self._solved is None:
+            xx, xy = self._sums()
+            self._solved = (_best_non_negative(xx, xy), _inverse(xx))
+        return self._solved
+
+    def _sums(self) -> tuple[list[list[float]], list[float]]:
+        xx = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(self._xx, self._fixed_xx, strict=True)]
+        for i in range(_SIZE):
+            xx[i][i] = xx[i][i] * (1.0 + RIDGE) or 1e-300
+        return xx, [a + b for a, b in zip(self._xy, self._fixed_xy, strict=True)]
+
+    def _dispersion(self) -> float:
+        w = self.coefficients
+        xx, xy = self._sums()
+        fitted = sum(w[i] * xx[i][j] * w[j] for i in range(_SIZE) for j in range(_SIZE))
+        crossed = sum(w[i] * xy[i] for i in range(_SIZE))
+        residual = max(0.0, self._yy + self._fixed_yy - 2 * crossed + fitted)
+        freedom = self._rows + self._fixed_rows - (0.0 if self._fixed_rows else _SIZE)
+        return (residual + self._fixed_noise) / max(1.0, freedom)
+
+
+def _best_non_negative(xx: list[list[float]], xy: list[float]) -> Vector:
+    """Return the minimum of w'Xw - 2w'y over w >= 0: with three regressors, all seven supports are tried."""
+    best: tuple[float, list[float]] = (0.0, [0.0] * _SIZE)
+    for size in range(1, _SIZE + 1):
+        for support in itertools.combinations(range(_SIZE), size):
+            found = _solve_on(xx, xy, support)
+            if found is None or min(found) < 0:
+                continue
+            w = [0.0] * _SIZE
+            for index, each in zip(support, found, strict=True):
+                w[index] = each
+            # At a stationary point the objective is -w'y.
+            best = min(best, (-sum(w[i] * xy[i] for i in range(_SIZE)), w))
+    return (best[1][0], best[1][1], best[1][2])
+
+
+def _solve_on(xx: list[list[float]], xy: list[float], support: tuple[int, ...]) -> list[float] | None:
+    """Solve the equations of these regressors alone by Gaussian elimination with diagonal scaling."""
+    scale = [math.sqrt(xx[i][i]) for i in support]
+    rows = [
+        [xx[i][j] / (si * sj) for j, sj in zip(support, scale, strict=True)] + [xy[i] / si]
+        for i, si in zip(support, scale, strict=True)
+    ]
+    solved = _eliminate(rows)
+    return None if solved is None else [value / s for value, s in zip(solved, scale, strict=True)]
+
+
+def _eliminate(rows: list[list[float]]) -> list[float] | None:
+    size = len(rows)
+    for column in range(size):
+        pivot = max(range(column, size), key=lambda row: abs(rows[row][column]))
+        if abs(rows[pivot][column]) < RIDGE / 10:
+            return None
+        rows[column], rows[pivot] = rows[pivot], rows[column]
+        for row in range(size):
+            if row != column:
+                factor = rows[row][column] / rows[column][column]
+                rows[row] = [a - factor * b for a, b in zip(rows[row], rows[column], strict=True)]
+    return [rows[i][size] / rows[i][i] for i in range(size)]
+
+
+def _inverse(xx: list[list[float]]) -> Matrix:
+    columns = []
+    for axis in range(_SIZE):
+        unit = [1.0 if axis == i else 0.0 for i in range(_SIZE)]
+        solved = _solve_on(xx, unit, tuple(range(_SIZE)))
+        columns.append((solved[0], solved[1], solved[2]) if solved else (0.0, 0.0, 0.0))
+    return (columns[0], columns[1], columns[2])
+
+
+def _flat(matrix: list[list[float]]) -> list[float]:
+    return [value for row in matrix for value in row]
+
+
+def _square(values: list[float]) -> list[list[float]]:
+    return [values[0:3], values[3:6], values[6:9]]
+
+
+def _numbers(values: object) -> list[float]:
+    if not isinstance(values, list) or len(values) != _SIZE * _SIZE + _SIZE + 2:
+        raise ValueError("not a state")
+    return [_finite(value) for value in values]
+
+
+def _finite(value: object) -> float:
+    number = float(str(value))
+    if not math.isfinite(number):
+        raise ValueError("not a finite number")
+    return number
