@@ -7,8 +7,9 @@ run together.
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from jouline.errors import CatalogueError
@@ -17,6 +18,10 @@ Layout = Literal["suffix-prefix", "prefix-suffix-middle", "suffix-prefix-middle"
 Kind = Literal["exit", "separate"]
 
 CATALOGUE_FILE = "catalogue.toml"
+
+# Bits a weight takes on average, block scales included (llama.cpp, tools/quantize/README.md, Llama 3.1 8B).
+BITS_PER_WEIGHT: Mapping[str, float] = MappingProxyType({"q8_0": 8.5, "q6_k": 6.56, "q5_k_m": 5.7, "q4_k_m": 4.89})
+ESTIMATE_CONTEXT_TOKENS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ class FamilyCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFile:
-    """A file on the Hugging Face hub; `pages` are where it and its licence are documented."""
+    """A file on the Hugging Face hub."""
 
     repo: str
     file: str
@@ -67,8 +72,8 @@ class StageCard:
     """One model file. What is not known is None.
 
     `file` is relative to the folder that holds it, or absolute for a file of the user's own. `follows` names the
-    stage whose hidden states this one takes; it is None for a complete model. `memory_bytes` is an estimate for
-    `context_tokens` or 4,096 tokens, whichever is less.
+    stage whose hidden states this one takes; it is None for a complete model. `memory_bytes` is an estimate with
+    4,096 tokens of context (fewer where the model takes fewer), except for the embedded pair, where it was measured.
     """
 
     id: str
@@ -184,10 +189,21 @@ def _stage(stage_id: str, path: Path, row: dict[str, Any], families: Mapping[str
         family = families[row.pop("family")]
         hub = HubFile(**row.pop("hub")) if "hub" in row else None
         languages = tuple(row.pop("languages")) if "languages" in row else None
-        row = {"healing": family.healing, **row}
-        return StageCard(id=stage_id, family=family.id, fim=family.fim, hub=hub, languages=languages, **row)
+        estimate = estimate_memory(row, row.pop("kv_bytes_per_token", None))
+        row = {"healing": family.healing, "memory_bytes": estimate, **row}
+        fim = replace(family.fim, **row.pop("fim", {}))
+        return StageCard(id=stage_id, family=family.id, fim=fim, hub=hub, languages=languages, **row)
     except (KeyError, TypeError) as error:
         raise _unusable(path, "stage", stage_id, error) from error
+
+
+def estimate_memory(row: Mapping[str, Any], kv_bytes_per_token: int | None) -> int | None:
+    """Estimate the bytes that weights and keys and values take; None unless all that it needs is known."""
+    bits, parameters = BITS_PER_WEIGHT.get(row.get("quantisation", "")), row.get("parameters")
+    if bits is None or parameters is None or kv_bytes_per_token is None:
+        return None
+    tokens = min(ESTIMATE_CONTEXT_TOKENS, row.get("context_tokens", ESTIMATE_CONTEXT_TOKENS))
+    return int(parameters * bits / 8 + kv_bytes_per_token * tokens)
 
 
 def _pair(pair_id: str, path: Path, row: dict[str, Any], stages: Mapping[str, StageCard]) -> PairCard:

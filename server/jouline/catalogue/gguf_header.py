@@ -104,6 +104,18 @@ class GgufHeader:
         return None if number is None else FILE_TYPES.get(number)
 
     @property
+    def kv_bytes_per_token(self) -> int | None:
+        """Bytes of keys and values that one token of context takes in f16; None where the layers differ."""
+        of = self.architecture
+        layers, heads = self.block_count, self._number(f"{of}.attention.head_count_kv")
+        width, queries = self._number(f"{of}.embedding_length"), self._number(f"{of}.attention.head_count")
+        if layers is None or heads is None or not width or not queries:
+            return None
+        key = self._number(f"{of}.attention.key_length") or width // queries
+        value = self._number(f"{of}.attention.value_length") or width // queries
+        return layers * heads * (key + value) * 2
+
+    @property
     def fim_ids(self) -> Mapping[str, int]:
         """The ids of the tokens `prefix`, `suffix` and `middle`, as far as the metadata names them."""
         found = {role: self._first(keys) for role, keys in FIM_KEYS.items()}

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jouline.catalogue.card import PairCard, StageCard
+from jouline.catalogue.card import CATALOGUE_FILE, Catalogue, PairCard, StageCard, load_catalogue
 from jouline.catalogue.gguf_header import read_header
 from jouline.errors import CatalogueError
 
 Presence = Literal["bundled", "local", "own", "absent"]
 
+OWN_FILE = "own.toml"
 CHUNK_BYTES = 1 << 20
 
 
@@ -24,6 +25,16 @@ class ModelStore:
 
     data_dir: Path
     bundled_dir: Path
+
+    @property
+    def own_file(self) -> Path:
+        """Where the user's own models are listed; it need not exist."""
+        return self.data_dir / OWN_FILE
+
+    def catalogue(self) -> Catalogue:
+        """Read the bundled catalogue and the user's own models."""
+        own = [self.own_file] if self.own_file.is_file() else []
+        return load_catalogue([self.bundled_dir / CATALOGUE_FILE, *own])
 
     def path(self, stage: StageCard) -> Path:
         """Return where the stage's file is, or where a pull would put it."""
@@ -53,9 +64,8 @@ class ModelStore:
             raise CatalogueError(f"The model {stage.id} is not on this machine; run `jouline models pull {stage.id}`.")
         header = read_header(path)
         if stage.size_bytes is not None and header.size_bytes != stage.size_bytes:
-            raise CatalogueError(
-                f"{path} has {header.size_bytes:,} bytes where the catalogue says {stage.size_bytes:,}; {self._remedy(stage)}."
-            )
+            has = f"{header.size_bytes:,} bytes where the catalogue says {stage.size_bytes:,}"
+            raise CatalogueError(f"{path} has {has}; {self._remedy(stage)}.")
         return path
 
     def check_pair(self, pair: PairCard) -> tuple[Path, Path]:
