@@ -24,10 +24,13 @@ POINTS_WITHOUT_PRIOR = 4  # three coefficients and one degree of freedom
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a model had to do: prompt tokens that were evaluated (not reused) and tokens that were generated."""
+    """What a model had to do: prompt tokens that were evaluated (not reused) and tokens that were generated.
 
-    prompt_evaluated: int
-    generated: int
+    Fractions stand for a part of the network (the front has run already) or for an expected length.
+    """
+
+    prompt_evaluated: float
+    generated: float
 
     @property
     def features(self) -> Vector:
@@ -66,7 +69,7 @@ class Prior:
     typical: Work = Work(prompt_evaluated=100, generated=10)
 
     @classmethod
-    def from_warm_up(cls, prompt: tuple[int, float], generated: tuple[int, float], weight: float = 3.0) -> Self:
+    def from_warm_up(cls, prompt: tuple[float, float], generated: tuple[float, float], weight: float = 3.0) -> Self:
         """Return the prior of a warm-up: (tokens, cost) of one prompt evaluation, (tokens, cost) of generating."""
         if prompt[0] <= 0 or generated[0] <= 0:
             raise ValueError("A warm-up must evaluate and generate at least one token each.")

@@ -1,0 +1,351 @@
+"""The ledger: what every request cost and saved, on disk, without a word of source.
+
+SQLite in WAL mode with one writer thread, so that recording costs the caller a queue's `put`. A killed process loses
+at most what was still queued. A ledger that cannot be written becomes one sentence in `problem`, and the totals go
+on in memory until it can. Several processes may share one file.
+"""
+
+import contextlib
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import fields
+from pathlib import Path
+from typing import Self
+
+from jouline.energy.entry import Entry, Outcome, Totals
+from jouline.energy.migrations import migrate
+from jouline.errors import LedgerError
+
+log = logging.getLogger(__name__)
+
+WAIT_FOR_OTHERS_S = 5.0
+RETRY_S = 30.0
+KEPT_FOR_RETRY = 20_000
+
+_COLUMNS = tuple(Entry().row())
+_INSERT = (
+    f"INSERT OR IGNORE INTO entry ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"  # noqa: S608
+)
+# A later word on a suggestion never weakens an earlier one: accepted > partial > rejected > shown.
+_RANK = "CASE {} WHEN 'accepted' THEN 4 WHEN 'partial' THEN 3 WHEN 'rejected' THEN 2 WHEN 'shown' THEN 1 ELSE 0 END"
+_FEEDBACK = f"""
+    UPDATE entry SET accepted_chars = MAX(accepted_chars, :chars),
+        outcome = CASE WHEN {_RANK.format(":outcome")} >= {_RANK.format("outcome")} THEN :outcome ELSE outcome END
+    WHERE id = :id
+"""  # noqa: S608
+_REQUEST = "kind = 'request'"
+_SPENT = "kind IN ('request', 'cancelled', 'prefetch')"
+_OVERHEAD = "saved_joules IS NULL AND (kind <> 'request' OR cancelled)"
+_SUMS = {
+    "requests": f"TOTAL({_REQUEST})",
+    "skipped": f"TOTAL({_REQUEST} AND action = 'skip')",
+    "cache_hits": f"TOTAL({_REQUEST} AND action = 'cache')",
+    "small": f"TOTAL({_REQUEST} AND model = 'small')",
+    "large": f"TOTAL({_REQUEST} AND model = 'large')",
+    "shown": f"TOTAL({_REQUEST} AND outcome IS NOT NULL)",
+    "accepted": f"TOTAL({_REQUEST} AND outcome IN ('accepted', 'partial'))",
+    "accepted_chars": "TOTAL(accepted_chars)",
+    "cancelled": f"TOTAL(kind = 'cancelled' OR ({_REQUEST} AND cancelled))",
+    "joules": f"SUM(CASE WHEN {_SPENT} THEN joules END)",
+    "joules_low": f"SUM(CASE WHEN {_SPENT} THEN COALESCE(joules_low, joules) END)",
+    "joules_high": f"SUM(CASE WHEN {_SPENT} THEN COALESCE(joules_high, joules) END)",
+    "joules_unknown": f"TOTAL({_SPENT} AND joules IS NULL)",
+    "router_joules": "SUM(router_joules)",
+    "cancelled_joules": f"SUM(CASE WHEN kind = 'cancelled' OR ({_REQUEST} AND cancelled) THEN joules END)",
+    "residency_joules": "SUM(CASE WHEN kind = 'residency' THEN joules END)",
+    "load_joules": "SUM(CASE WHEN kind IN ('load', 'warm-up') THEN joules END)",
+    "prefetch_joules": "SUM(CASE WHEN kind = 'prefetch' THEN joules END)",
+    "overhead_joules": f"SUM(CASE WHEN {_OVERHEAD} THEN joules END)",
+    "baseline_joules": "SUM(CASE WHEN saved_joules IS NOT NULL THEN baseline_joules END)",
+    "saved_joules": "SUM(saved_joules)",
+    "saved_variance": "SUM(MAX(0, saved_stddev * saved_stddev - COALESCE(saved_shared_stddev, 0) * "
+    "COALESCE(saved_shared_stddev, 0)))",
+    "saved_shared_stddev": "SUM(saved_shared_stddev)",
+    "saved_requests": "TOTAL(saved_joules IS NOT NULL)",
+    **{f"saved_{means}": f"SUM(saved_{means})" for means in ("route", "exit", "stop", "gate", "drafts")},
+    "cpu_seconds": "SUM(cpu_seconds)",
+    "prompt_evaluated": "SUM(prompt_evaluated)",
+    "generated": "SUM(generated)",
+    **{f"{how}": f"TOTAL({_SPENT} AND method = '{how}')" for how in ("measured", "attributed", "estimated")},
+}
+_GROUPS = {
+    "all": "''",
+    "day": "date(at, 'unixepoch', 'localtime')",
+    "model": "CASE WHEN kind <> 'request' THEN kind ELSE COALESCE(model_id, model, action) END",
+    "language": "language",
+    "route": "CASE WHEN kind <> 'request' THEN kind WHEN action IN ('cache', 'skip') THEN action "
+    "ELSE COALESCE(model, action) END",
+    "session": "session",
+    "kind": "kind",
+    "method": "method",
+}
+_COUNTS = frozenset(f.name for f in fields(Totals) if f.type in (int, "int"))
+
+Change = Callable[[sqlite3.Connection], int]
+
+
+class Ledger:
+    """The open ledger. `path` None keeps everything in memory. Safe to use from any thread."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        connect: Callable[[Path], sqlite3.Connection] | None = None,
+        on_problem: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self._connect = connect or open_database
+        self._on_problem = on_problem
+        self._clock = clock
+        self._changes: queue.SimpleQueue[tuple[Change, Future[int]] | None] = queue.SimpleQueue()
+        self._unwritten: list[Change] = []
+        self._lock = threading.Lock()
+        self._memory = _in_memory()
+        self._disk: sqlite3.Connection | None = None
+        self._retry_at = float("-inf")
+        self._problem: str | None = None
+        self._closed = False
+        self._writer = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
+        self._writer.start()
+
+    @property
+    def problem(self) -> str | None:
+        """One sentence while the ledger cannot be written; None while all is well."""
+        return self._problem
+
+    def record(self, entry: Entry) -> None:
+        """Write a row soon; returns at once and never raises."""
+        row = entry.row()
+        self._submit(lambda db: db.execute(_INSERT, row).rowcount)
+
+    def feedback(self, entry_id: str, outcome: Outcome, chars: int = 0) -> None:
+        """Note what became of a suggestion; an unknown id is ignored, and accepted is never taken back."""
+        values = {"id": entry_id, "outcome": outcome, "chars": max(0, chars)}
+        self._submit(lambda db: db.execute(_FEEDBACK, values).rowcount)
+
+    def totals(self, since: float | None = None, session: str | None = None) -> Totals:
+        """Return the sums over all rows, those just recorded included."""
+        return self.by("all", since, session).get("", Totals())
+
+    def by_day(self, since: float | None = None, session: str | None = None) -> dict[str, Totals]:
+        """Return the sums by local day, `YYYY-MM-DD`, oldest first."""
+        return self.by("day", since, session)
+
+    def by_model(self, since: float | None = None, session: str | None = None) -> dict[str, Totals]:
+        """Return the sums by catalogue id, else by tier; what no model answered is under its action."""
+        return self.by("model", since, session)
+
+    def by(self, group: str, since: float | None = None, session: str | None = None) -> dict[str, Totals]:
+        """Return the sums by `day, model, language, route, session, kind, method` or `all`."""
+        self.flush()
+        with self._lock:
+            sums = _sums(self._memory, group, since, session)
+        for key, each in self._on_disk(group, since, session).items():
+            sums[key] = each + sums[key] if key in sums else each
+        return dict(sorted(sums.items()))
+
+    def forget(self, before: float | None = None) -> int:
+        """Delete the rows older than `before` (seconds since 1970), or all; returns how many, once it is done."""
+        limit = float("inf") if before is None else before
+        change: Change = lambda db: db.execute("DELETE FROM entry WHERE at < ?", (limit,)).rowcount  # noqa: E731
+        return self._submit(change).result()
+
+    def flush(self) -> None:
+        """Wait until everything recorded so far is written."""
+        self._submit(lambda _: 0).result()
+
+    def close(self) -> None:
+        """Write what is left and close; later calls change only what is in memory."""
+        if self._closed:
+            return
+        self._closed = True
+        self._changes.put(None)
+        self._writer.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _submit(self, change: Change) -> Future[int]:
+        done: Future[int] = Future()
+        if self._closed:
+            self._in_memory_only(change, done)
+        else:
+            self._changes.put((change, done))
+        return done
+
+    def _write(self) -> None:
+        """Write batches until closed: all that is waiting is one transaction."""
+        running = True
+        while running:
+            batch = [self._changes.get()]
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    batch.append(self._changes.get_nowait())
+            running = None not in batch
+            self._write_batch([each for each in batch if each is not None], last=not running)
+        if self._disk is not None:
+            self._disk.close()
+
+    def _write_batch(self, batch: list[tuple[Change, Future[int]]], *, last: bool) -> None:
+        if self.path is not None and (last or self._problem is None or self._clock() >= self._retry_at):
+            try:
+                counts = self._commit([change for change, _ in batch])
+            except (sqlite3.Error, OSError, LedgerError) as error:
+                self._fail(error)
+            else:
+                self._recover()
+                for (_, done), count in zip(batch, counts, strict=True):
+                    done.set_result(count)
+                return
+        for change, done in batch:
+            self._in_memory_only(change, done)
+
+    def _commit(self, changes: list[Change]) -> list[int]:
+        """Write what could not be written before, then these, all or none."""
+        if self._disk is None:
+            assert self.path is not None  # noqa: S101  the caller's condition, for the type checker
+            self._disk = self._connect(self.path)
+        db = self._disk
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for change in self._unwritten:
+                _apply(change, db)
+            counts = [_apply(change, db) for change in changes]
+            db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise
+        return counts
+
+    def _fail(self, error: Exception) -> None:
+        self._retry_at = self._clock() + RETRY_S
+        if self._disk is not None:
+            self._disk.close()
+            self._disk = None
+        problem = _sentence(self.path, error)
+        if problem != self._problem:
+            self._problem = problem
+            self._on_problem(problem)
+
+    def _recover(self) -> None:
+        if self._problem is None:
+            return
+        with self._lock:
+            self._problem = None
+            self._unwritten.clear()
+            self._memory = _in_memory()
+
+    def _in_memory_only(self, change: Change, done: Future[int]) -> None:
+        with self._lock:
+            count = _apply(change, self._memory)
+            if self.path is not None and len(self._unwritten) < KEPT_FOR_RETRY:
+                self._unwritten.append(change)
+        done.set_result(count)
+
+    def _on_disk(self, group: str, since: float | None, session: str | None) -> dict[str, Totals]:
+        if self.path is None or not self.path.exists():
+            return {}
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(_open_reader(self.path)) as db:
+            return _sums(db, group, since, session)
+        return {}
+
+
+def _apply(change: Change, db: sqlite3.Connection) -> int:
+    try:
+        return change(db)
+    except (sqlite3.InterfaceError, sqlite3.ProgrammingError) as error:
+        # A value that SQLite has no type for must not keep every other row from being written.
+        log.warning("ledger: a row was dropped: %s", error)
+        return 0
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open the ledger for writing, made and brought up to date where needed; a damaged one is put aside.
+
+    Raises LedgerError, sqlite3.Error or OSError where that cannot be done.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _open_writer(path)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        _put_aside(path)
+        return _open_writer(path)
+
+
+def _open_writer(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        # NORMAL: a killed process loses nothing that was committed, a power cut perhaps the last moments.
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
+        migrate(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _open_reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT_FOR_OTHERS_S)
+
+
+def _in_memory() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    migrate(db)
+    return db
+
+
+def _put_aside(path: Path) -> None:
+    kept = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        with contextlib.suppress(FileNotFoundError):
+            part.rename(kept.with_name(kept.name + suffix))
+
+
+def _sums(db: sqlite3.Connection, group: str, since: float | None, session: str | None) -> dict[str, Totals]:
+    columns = ", ".join(f"{sql} AS {name}" for name, sql in _SUMS.items())
+    rows = db.execute(
+        f"SELECT {_GROUPS[group]} AS key, {columns} FROM entry "  # noqa: S608  only our own constants
+        "WHERE (:since IS NULL OR at >= :since) AND (:session IS NULL OR session = :session) GROUP BY key",
+        {"since": since, "session": session},
+    )
+    return {str(key): _totals(values) for key, *values in rows}
+
+
+def _totals(values: list[float | None]) -> Totals:
+    pairs = zip(_SUMS, values, strict=True)
+    return Totals(**{name: int(value or 0) if name in _COUNTS else value for name, value in pairs})  # type: ignore[arg-type]
+
+
+def _sentence(path: Path | None, error: Exception) -> str:
+    if isinstance(error, LedgerError):
+        return str(error)
+    what = str(error).rstrip(".")
+    if isinstance(error, OSError):
+        what = error.strerror or what
+    return f"The ledger {path} cannot be written ({what}); totals go on in memory, so free or allow that place."
+
+
+def read_rows(path: Path) -> Iterator[dict[str, object]]:
+    """Yield the rows of a ledger file, oldest first, as columns and values; nothing where there is no file."""
+    if not path.exists():
+        return
+    with contextlib.closing(_open_reader(path)) as db:
+        db.row_factory = sqlite3.Row
+        for row in db.execute("SELECT * FROM entry ORDER BY rowid"):
+            yield dict(row)
