@@ -1,0 +1,60 @@
+"""Which parts of a file are drawn."""
+
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.replay.strategies import texts
+
+from jouline.replay.passages import choose_passages
+
+CODE = '''"""Module docstring
+over two lines."""
+
+import os
+
+
+def f(a):
+    """What it does."""
+    # why it does it
+    b = a + 1
+    return b
+'''
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts(), st.integers(0, 100), st.integers(1, 300))
+def test_passages_are_whole_lines_that_do_not_overlap(text: str, seed: int, chars: int) -> None:
+    """Each passage ends where a line ends and begins where one ends or the file begins; no two share a character."""
+    chosen = sorted(choose_passages(text, language="python", seed=seed, chars=chars), key=lambda p: p.start)
+    for passage in chosen:
+        assert passage.length > 0
+        assert passage.start == 0 or text[passage.start] in "\r\n"
+        assert passage.end == len(text) or text[passage.end] in "\r\n"
+    for left, right in itertools.pairwise(chosen):
+        assert left.end <= right.start
+
+
+def test_the_seed_alone_decides() -> None:
+    """The same seed draws the same passages, another seed another order."""
+    draws = [choose_passages(CODE * 9, language="python", seed=seed, chars=100) for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_no_passage_begins_with_prose() -> None:
+    """Docstrings, comments and blank lines begin no passage."""
+    for seed in range(30):
+        for passage in choose_passages(CODE, language="python", seed=seed, chars=400):
+            first = CODE[passage.start : passage.end].strip().split("\n")[0]
+            assert first.split()[0] in {"import", "def", "b", "return"}
+
+
+def test_about_as_much_is_drawn_as_wished() -> None:
+    """The passages together stay within the wish where the file has enough of them."""
+    drawn = sum(p.length for p in choose_passages(CODE * 40, language="python", seed=3, chars=600))
+    assert 500 <= drawn <= 600
+
+
+def test_a_file_of_prose_gives_nothing() -> None:
+    """Where no line is code, nothing is drawn."""
+    assert choose_passages("# only\n\n# comments\n", language="python", seed=0, chars=100) == []
