@@ -71,7 +71,10 @@ def _decode(
 ) -> Stop:
     while True:
         cancel.check()
-        token, beyond = _choose(session, draft)
+        chosen = _choose(session, draft)
+        if chosen is None:
+            return "unlikely"
+        token, beyond = chosen
         draft.tokens.append(token)
         draft.text += beyond
         stop = _stop(token, beyond, draft, vocabulary, limits)
@@ -80,13 +83,15 @@ def _decode(
         session.step(token)
 
 
-def _choose(session: Session, draft: _Draft) -> tuple[int, bytes]:
-    """Pick the likeliest token and note its probability once the stub is spelled."""
+def _choose(session: Session, draft: _Draft) -> tuple[int, bytes] | None:
+    """Pick the likeliest token and note its probability once the stub is spelled; None if no token can spell it."""
     logits = session.logits()
     if not draft.spelling.left:
         token, logprob, margin = pick(logits)
         return _note(draft, token, logprob, margin, draft.spelling.take(token))
     allowed = draft.spelling.allowed()
+    if not len(allowed):
+        return None
     index, logprob, margin = pick(logits[allowed])
     token = int(allowed[index])
     beyond = draft.spelling.take(token)
@@ -115,11 +120,13 @@ def pick(logits: npt.NDArray[np.float32]) -> tuple[int, float, float]:
 def _stop(token: int, beyond: bytes, draft: _Draft, vocabulary: Vocabulary, limits: Limits) -> Stop | None:
     if token in vocabulary.ends:
         return "end"
+    if draft.spelling.left:
+        return "unlikely" if len(draft.tokens) >= limits.max_tokens else None
     if b"\n" in beyond and limits.single_line:
         return "line"
     if limits.min_logprob is not None and draft.total < limits.min_logprob:
         return "unlikely"
-    if repeats(draft.tokens):
+    if repeats(draft.tokens[-len(draft.logprobs) :]):
         return "repetition"
     if limits.block_indent is not None and block_end(bytes(draft.text), limits.block_indent) is not None:
         return "block"
@@ -141,7 +148,7 @@ def block_end(text: bytes, indent: int) -> int | None:
     start = text.find(b"\n") + 1
     while start:
         line = text[start : text.find(b"\n", start) if b"\n" in text[start:] else len(text)]
-        body = line.lstrip(b" \t")
+        body = line.lstrip(b" \t").rstrip(b"\r")
         if body and len(line) - len(body) <= indent:
             return start
         start = text.find(b"\n", start) + 1
@@ -152,5 +159,5 @@ def _finish_text(raw: bytes, stop: Stop, limits: Limits) -> str:
     if limits.single_line:
         raw = raw.split(b"\n", 1)[0].rstrip(b"\r")
     elif stop == "block" and limits.block_indent is not None:
-        raw = raw[: block_end(raw, limits.block_indent)].rstrip(b"\n")
+        raw = raw[: block_end(raw, limits.block_indent)].rstrip(b"\r\n")
     return raw.decode(errors="ignore")

@@ -15,7 +15,7 @@ from jouline.engine.vocabulary import Vocabulary
 _PRE_TOKEN = re.compile(
     r"'(?:s|t|re|ve|m|ll|d)|[^\r\n\w]?[^\W\d_]+|\d| ?(?:[^\s\w]|_)+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", re.IGNORECASE
 )
-_LOOK_BACK = 200  # characters: longer pre-tokens than this are not healed as a whole
+_LOOK_BACK = 64  # characters: longer pre-tokens than this are not healed as a whole
 
 
 def split_stub(prefix: str) -> tuple[str, str]:
@@ -35,7 +35,7 @@ class Spelling:
 
     def __init__(self, vocabulary: Vocabulary, stub: str) -> None:
         self._vocabulary = vocabulary
-        self.left = stub.encode()
+        self.left = stub.encode(errors="replace")
 
     def allowed(self) -> npt.NDArray[np.int64]:
         """Return the ids allowed next, shape (n,); meaningful only while something is `left`."""

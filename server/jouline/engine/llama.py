@@ -62,8 +62,11 @@ class Weights:
         self.trained_context: int = ffi.llama_model_n_ctx_train(self.pointer)
 
     def tokenise(self, text: str) -> list[int]:
-        """Return the ids of `text`; what looks like a control token in it stays plain text."""
-        data = text.encode()
+        """Return the ids of `text`; what looks like a control token in it stays plain text.
+
+        Half of a surrogate pair, which an editor may send but no UTF-8 can hold, counts as a question mark.
+        """
+        data = text.encode(errors="replace")
         room = len(data) + 8
         ids = (ffi.llama_token * room)()
         count = ffi.llama_tokenize(self._vocab, data, len(data), ids, room, False, False)
@@ -85,7 +88,9 @@ class Weights:
 
     def _piece(self, token: int, buffer: Any) -> bytes:
         length = ffi.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
-        return buffer.raw[:length] if length > 0 else b""
+        if length < 0:  # the negated length of a piece that does not fit
+            return self._piece(token, ctypes.create_string_buffer(-length))
+        return bytes(buffer.raw[:length])
 
     def ends(self) -> frozenset[int]:
         """Return the ids that end a generation."""
@@ -191,9 +196,15 @@ class Context:
         found = ffi.llama_get_logits_ith(self._pointer, -1)
         return np.ctypeslib.as_array(found, (self.weights.vocabulary_size,))
 
-    def trim(self, position: int) -> None:
-        """Forget everything from `position` on."""
-        ffi.llama_memory_seq_rm(self._memory, 0, position, -1)
+    def trim(self, position: int) -> int:
+        """Forget everything from `position` on; returns how many positions are left.
+
+        That is `position`, or 0 where a model cannot forget a part (recurrent and hybrid ones) and so forgets all.
+        """
+        if ffi.llama_memory_seq_rm(self._memory, 0, position, -1):
+            return position
+        ffi.llama_memory_clear(self._memory, True)
+        return 0
 
     def kept(self) -> int:
         """Return the number of positions that llama.cpp holds."""
@@ -217,6 +228,7 @@ def _context_params(options: EngineOptions, *, states: bool) -> Any:
     params.flash_attn_type = (
         ffi.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attention else ffi.LLAMA_FLASH_ATTN_TYPE_DISABLED
     )
+    params.type_k = params.type_v = ffi.GGML_TYPE_F32 if options.cache_bits == 32 else ffi.GGML_TYPE_F16
     params.embeddings = states
     params.no_perf = True
     return params

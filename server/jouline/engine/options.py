@@ -1,6 +1,7 @@
 """How the engine opens a model."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +18,4 @@ class EngineOptions:
     threads: int = 1
     gpu_layers: int = 0
     flash_attention: bool = False
+    cache_bits: Literal[16, 32] = 16  # of keys and values; 32 makes warm equal cold to the last digits

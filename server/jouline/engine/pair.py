@@ -70,6 +70,7 @@ class Pair:
             context.close()
         for weights in self._weights.values():
             weights.close()
+        self._sessions.clear()
         self._contexts.clear()
         self._weights.clear()
 
@@ -88,7 +89,7 @@ class Pair:
 
     def _open_exit(self, files: PairFiles) -> None:
         front, back = self._weights["small"], self._weights["large"]
-        if front.width != back.width:
+        if (front.width, front.vocabulary_size) != (back.width, back.vocabulary_size):
             raise EngineError(f"{files.small.name} and {files.large.name} are not halves of one network.")
         finely = replace(files.small_options, batch_tokens=files.small_options.ubatch_tokens)
         small = TokenSession(self._context("small", finely, states=True), keep_states=True)

@@ -56,8 +56,7 @@ class TokenSession:
         if keep == len(wanted) and (not logits or (self._fresh and keep == len(self._tokens))):
             self.evaluated = 0
             return 0.0
-        keep = min(keep, len(wanted) - 1)
-        self._rewind(keep)
+        keep = self._rewind(min(keep, len(wanted) - 1))
         self._append(wanted[keep:])
         self.evaluated = len(wanted) - keep
         return float(self.evaluated)
@@ -76,10 +75,10 @@ class TokenSession:
         """The timeline; not to be changed."""
         return self._tokens
 
-    def _rewind(self, position: int) -> None:
+    def _rewind(self, position: int) -> int:
         if position < len(self._tokens):
-            self._context.trim(position)
-            del self._tokens[position:]
+            del self._tokens[self._context.trim(position) :]
+        return len(self._tokens)
 
     def _append(self, tokens: list[int]) -> None:
         at = len(self._tokens)
@@ -95,8 +94,9 @@ class TokenSession:
 
     def _trust_only(self, kept: int, at: int, tokens: list[int]) -> None:
         """After an abort believe what llama.cpp reports, less the positions whose states were not read."""
-        self._context.trim(kept)
-        self._tokens.extend(tokens[: kept - at])
+        del self._tokens[at:]
+        self._tokens.extend(tokens)
+        del self._tokens[self._context.trim(kept) :]
 
 
 class ExitSession:
@@ -114,6 +114,7 @@ class ExitSession:
     def sync(self, tokens: Sequence[int]) -> float:
         """See `Session.sync`; the front is brought up first, then the back catches up in one pass."""
         wanted = list(tokens)
+        _check_room(len(wanted), self._context.capacity)
         front_work = self._front.sync(wanted, logits=False)
         keep = common_prefix(self._tokens, wanted)
         if keep == len(wanted) == len(self._tokens) and self._fresh:
@@ -121,20 +122,17 @@ class ExitSession:
             return front_work * self._front_share
         keep = min(keep, len(wanted) - 1)
         if keep < len(self._tokens):
-            self._context.trim(keep)
-            del self._tokens[keep:]
+            del self._tokens[self._context.trim(keep) :]
+        self.evaluated = len(wanted) - len(self._tokens)
         self._catch_up(wanted)
-        self.evaluated = len(wanted) - keep
         return front_work * self._front_share + self.evaluated * (1 - self._front_share)
 
     def step(self, token: int) -> None:
-        """Append one token to both halves; the front must stand where the back stands."""
-        position = len(self._tokens)
-        if len(self._front.tokens) > position:
-            self._front.sync([*self._tokens, token], logits=False)
-        else:
-            self._front.step(token)
-        self._catch_up([*self._tokens, token])
+        """Append one token to both halves; where the front has gone that way already, to the back alone."""
+        wanted = [*self._tokens, token]
+        _check_room(len(wanted), self._context.capacity)
+        self._front.sync(wanted, logits=False)
+        self._catch_up(wanted)
 
     def logits(self) -> FloatArray:
         """See `Session.logits`."""
@@ -149,14 +147,14 @@ class ExitSession:
         try:
             self._context.decode_states(states[at : len(wanted)], at)
         except (Cancelled, EngineError):
-            kept = self._context.kept()
-            self._context.trim(kept)
-            self._tokens.extend(wanted[at:kept])
+            self._tokens = wanted[: self._context.trim(self._context.kept())]
             raise
-        self._tokens.extend(wanted[at:])
+        self._tokens = wanted
         self._fresh = True
 
 
 def _check_room(count: int, capacity: int) -> None:
+    if not count:
+        raise EngineError("The prompt is empty; there is nothing to go on from.")
     if count > capacity:
         raise EngineError(f"The prompt has {count} tokens, more than the {capacity} that the model was opened for.")

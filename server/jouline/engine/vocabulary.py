@@ -11,9 +11,14 @@ class Vocabulary:
     """The bytes of each token, indexed both ways. Immutable."""
 
     def __init__(self, pieces: Sequence[bytes], ends: Iterable[int]) -> None:
-        """`pieces[id]` are a token's bytes, empty for control tokens; `ends` are the ids that end a text."""
-        self.pieces = list(pieces)
-        self.ends = frozenset(ends)
+        """`pieces[id]` are a token's bytes, empty for control tokens; `ends` are the ids that end a text.
+
+        Any other control token ends it too, because what follows a marker belongs to some other text; and an end spells
+        nothing, whatever bytes the file gives it.
+        """
+        named = frozenset(ends)
+        self.pieces = [b"" if token in named else piece for token, piece in enumerate(pieces)]
+        self.ends = frozenset(token for token, piece in enumerate(self.pieces) if not piece)
         order = sorted((piece, token) for token, piece in enumerate(self.pieces) if piece)
         self._sorted = [piece for piece, _ in order]
         self._ids = np.array([token for _, token in order], np.int64)
