@@ -13,7 +13,7 @@ from jouline.router.recurrence import recurrence_features
 from jouline.router.syntax import around_features, line_features
 
 VERSION = 1
-WINDOW_CHARS = 12_000  # before the cursor; what stands further away is not looked at
+WINDOW_CHARS = 8_000  # before the cursor; what stands further away is not looked at
 TOKEN_CHARS = 160  # of the line before the cursor
 TAIL = 3
 

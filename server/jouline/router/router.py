@@ -60,6 +60,8 @@ class Review:
 class Router(Protocol):
     """Chooses a tier for a request, then judges what that tier wrote."""
 
+    display: Display
+
     def route(
         self, request: CompletionRequest, *, energy_saving: float, costs: MarginalCosts | None = None
     ) -> Decision:
