@@ -33,16 +33,17 @@ def run(args: argparse.Namespace) -> int:
     lines = _read_lines(args.source)
     done = _count_done(args.target, lines)
     config = settings(energy_saving=args.energy_saving)
+    wishes = {"route": args.route, "energy_saving": config.energy_saving, "multiline": args.multiline}
     console = Console(stderr=True)
     with open_app(config) as app, _open_for_append(args.target) as out:
         for line in track(lines[done:], "infill", console=console, disable=not sys.stderr.isatty()):
-            row = _answer(app, line, args.route, args.multiline, config.energy_saving)
+            row = _answer(app, line, wishes)
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
             out.flush()
     return 0
 
 
-def _answer(app: Any, line: str, route: str, multiline: Any, energy_saving: int) -> dict[str, Any]:
+def _answer(app: Any, line: str, wishes: dict[str, Any]) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except ValueError:
@@ -53,14 +54,12 @@ def _answer(app: Any, line: str, route: str, multiline: Any, energy_saving: int)
     if not isinstance(suffix, str):
         return {**row, "error": "The row's `suffix` is not text."}
     try:
-        return {**row, **_complete(app, row["prompt"], suffix, route, multiline, energy_saving)}
+        return {**row, **_complete(app, row["prompt"], suffix, wishes)}
     except JoulineError as error:
         return {**row, "error": str(error)}
 
 
-def _complete(
-    app: Any, prompt: str, suffix: str, route: str, multiline: Any, energy_saving: int
-) -> dict[str, Any]:
+def _complete(app: Any, prompt: str, suffix: str, wishes: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of one completion that fits between `prompt` and `suffix` as they are.
 
     At the start of a line with text behind it whole lines are wanted, so the text ends with a line break.
@@ -72,12 +71,10 @@ def _complete(
         text=prompt + ("\n" if whole_lines else "") + suffix,
         offset=len(prompt),
         trigger="invoked",
-        route=route,
-        energy_saving=energy_saving,
-        multiline=multiline,
         gate=False,
         cache=False,
         show_all=True,
+        **wishes,
     )
     completion = app.complete(request, CancelToken())
     fields = completion_fields(completion)

@@ -66,9 +66,7 @@ def generate(
     )
 
 
-def _decode(
-    session: Session, vocabulary: Vocabulary, draft: _Draft, limits: Limits, cancel: CancelToken
-) -> Stop:
+def _decode(session: Session, vocabulary: Vocabulary, draft: _Draft, limits: Limits, cancel: CancelToken) -> Stop:
     while True:
         cancel.check()
         chosen = _choose(session, draft)
@@ -77,7 +75,10 @@ def _decode(
         token, beyond = chosen
         draft.tokens.append(token)
         draft.text += beyond
-        stop = _stop(token, beyond, draft, vocabulary, limits)
+        if draft.spelling.left:
+            stop: Stop | None = "unlikely" if len(draft.tokens) >= limits.max_tokens else None
+        else:
+            stop = _stop(token, beyond, draft, vocabulary, limits)
         if stop:
             return stop
         session.step(token)
@@ -120,8 +121,6 @@ def pick(logits: npt.NDArray[np.float32]) -> tuple[int, float, float]:
 def _stop(token: int, beyond: bytes, draft: _Draft, vocabulary: Vocabulary, limits: Limits) -> Stop | None:
     if token in vocabulary.ends:
         return "end"
-    if draft.spelling.left:
-        return "unlikely" if len(draft.tokens) >= limits.max_tokens else None
     if b"\n" in beyond and limits.single_line:
         return "line"
     if limits.min_logprob is not None and draft.total < limits.min_logprob:

@@ -13,7 +13,8 @@ from jouline.engine.vocabulary import Vocabulary
 
 # The pre-tokeniser of Qwen2, with Python's classes for its letter and number categories.
 _PRE_TOKEN = re.compile(
-    r"'(?:s|t|re|ve|m|ll|d)|[^\r\n\w]?[^\W\d_]+|\d| ?(?:[^\s\w]|_)+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", re.IGNORECASE
+    r"'(?:s|t|re|ve|m|ll|d)|(?:[^\r\n\w]|_)?[^\W\d_]+|\d| ?(?:[^\s\w]|_)+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    re.IGNORECASE,
 )
 _LOOK_BACK = 64  # characters: longer pre-tokens than this are not healed as a whole
 

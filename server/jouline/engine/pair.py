@@ -95,9 +95,7 @@ class Pair:
         small = TokenSession(self._context("small", finely, states=True), keep_states=True)
         share = front.layers / (front.layers + back.layers)
         self._sessions["small"] = small
-        self._sessions["large"] = ExitSession(
-            small, self._context("large", files.large_options), front_share=share
-        )
+        self._sessions["large"] = ExitSession(small, self._context("large", files.large_options), front_share=share)
         self._vocabularies["small"] = self._vocabularies["large"] = _vocabulary(front, files.small_ends)
 
     def _load(self, tier: Tier, path: Path, options: EngineOptions) -> None:

@@ -6,11 +6,11 @@ real run of the large model refines.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jouline.completion import Energy, Generation, Tier
 from jouline.energy.meter import Meters
-from jouline.energy.savings import CostModel, Estimate, Work, saving
+from jouline.energy.savings import CostModel, Work, saving, split_saving
 from jouline.energy.window import Measurement
 from jouline.engine.prefix import common_prefix
 
@@ -73,74 +73,55 @@ class Account:
         if run.measurement.joules is not None:
             self._costs[run.tier].observe(_work(run.generation), run.measurement.joules)
 
-    def bill(
-        self, prompt: tuple[int, ...], runs: tuple[Run, ...], total: Measurement, router_share: float
-    ) -> Energy:
+    def bill(self, prompt: tuple[int, ...], runs: tuple[Run, ...], total: Measurement, router_share: float) -> Energy:
         """Return the request's energy beside the baseline's; `router_share` is the router's part of the CPU time."""
         evaluated = self._always_large.ask(prompt, runs[-1].generation.tokens)
         length = self._always_large.length(runs)
-        baseline = self._costs["large"].predict(Work(prompt_evaluated=evaluated, generated=length))
-        stopped = self._stopped_early(runs, evaluated, length, baseline)
-        return self._energy(total, baseline, router_share, stopped)
+        router = None if total.joules is None else total.joules * min(1.0, router_share)
+        spent = replace(_spent(total), router_joules=router, baseline_model=self._large_id)
+        return self._price(runs, evaluated, length, total, spent)
 
     def skipped(self, total: Measurement) -> Energy:
-        """Return the energy of a request that no model ran for; the baseline is that of a usual one, told apart."""
+        """Return the energy of a request that no model ran for; what a usual one costs is told apart, as the gate's."""
         usual = Work(prompt_evaluated=1, generated=self._always_large.natural_tokens)
         baseline = self._costs["large"].predict(usual)
-        return Energy(
-            **_spent(total),
-            baseline_model=self._large_id,
-            baseline_joules=baseline.value if baseline else None,
-            saved_by={"gate": baseline.value} if baseline else {},
-        )
+        spent = replace(_spent(total), baseline_model=self._large_id)
+        if baseline is None:
+            return spent
+        return replace(spent, baseline_joules=baseline.value, saved_by={"gate": baseline.value})
 
     def cached(self, total: Measurement) -> Energy:
         """Return the energy of a cached answer: always-large would have had the cache too, so nothing is saved."""
-        spent = _spent(total)
-        return Energy(
-            **spent,
-            baseline_model=self._large_id,
-            baseline_joules=spent["joules"],
-            saved_joules=0.0,
-            saved_joules_stddev=0.0,
-        )
+        spent = replace(_spent(total), baseline_model=self._large_id, baseline_joules=total.joules)
+        return replace(spent, saved_joules=0.0, saved_joules_stddev=0.0)
 
-    def _energy(
-        self, total: Measurement, baseline: Estimate | None, router_share: float, stopped: float
-    ) -> Energy:
-        spent = _spent(total)
-        router = None if total.joules is None else total.joules * min(1.0, router_share)
+    def _price(self, runs: tuple[Run, ...], evaluated: int, length: float, total: Measurement, spent: Energy) -> Energy:
+        large = self._costs["large"]
+        baseline = large.predict(Work(prompt_evaluated=evaluated, generated=length))
         if baseline is None or total.joules is None:
-            return Energy(**spent, router_joules=router, baseline_model=self._large_id)
+            return spent
+        written = min(float(runs[-1].generation.generated_tokens), length)
+        as_far = large.predict(Work(prompt_evaluated=evaluated, generated=written)) or baseline
         saved = saving(baseline, total.joules)
-        return Energy(
-            **spent,
-            router_joules=router,
-            baseline_model=self._large_id,
+        parts = split_saving(baseline.value, as_far.value, total.joules, "route")
+        return replace(
+            spent,
             baseline_joules=baseline.value,
             saved_joules=saved.joules,
             saved_joules_stddev=saved.stddev,
-            saved_by={"stop": stopped, "route": saved.joules - stopped},
+            saved_by={"route": parts.route, "stop": parts.stop},
         )
-
-    def _stopped_early(
-        self, runs: tuple[Run, ...], evaluated: int, length: float, baseline: Estimate | None
-    ) -> float:
-        """Return the part of the saving that the large model would have had too, had it stopped as early."""
-        written = float(runs[-1].generation.generated_tokens)
-        stopped = self._costs["large"].predict(Work(prompt_evaluated=evaluated, generated=min(written, length)))
-        return baseline.value - stopped.value if baseline and stopped else 0.0
 
 
 def _work(generation: Generation) -> Work:
     return Work(prompt_evaluated=generation.prompt_work, generated=generation.generated_tokens)
 
 
-def _spent(total: Measurement) -> dict[str, object]:
-    return {
-        "joules": total.joules,
-        "method": total.method,
-        "source": total.source,
-        "joules_low": total.joules_low,
-        "joules_high": total.joules_high,
-    }
+def _spent(total: Measurement) -> Energy:
+    return Energy(
+        joules=total.joules,
+        method=total.method,
+        source=total.source,
+        joules_low=total.joules_low,
+        joules_high=total.joules_high,
+    )

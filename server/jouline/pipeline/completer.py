@@ -60,9 +60,7 @@ class Completer:
         text = suffix_window(request.suffix, limit * _SUFFIX_CHARS_PER_TOKEN)
         return self._engine.tokenise(tier, text)[:limit]
 
-    def _prefix(
-        self, request: CompletionRequest, tier: Tier, budget: int, *, healing: bool
-    ) -> tuple[list[int], str]:
+    def _prefix(self, request: CompletionRequest, tier: Tier, budget: int, *, healing: bool) -> tuple[list[int], str]:
         """Return the prefix's ids and the stub; dense text that overflows the budget has its window moved on."""
         step = self._options.window_step_chars
         chars = budget * _CHARS_PER_TOKEN

@@ -82,11 +82,9 @@ def _covered(text: str, rest: str) -> int:
         return 0
     if text.endswith(rest.strip()) and len(closed) >= sum(char in _CLOSERS for char in rest):
         return len(rest)
-    covered = 0
     for index, char in enumerate(rest):
-        if char not in _CLOSERS or covered == len(closed) or closed[covered] != char:
+        if index == len(closed) or closed[index] != char:
             return index
-        covered += 1
     return len(rest)
 
 

@@ -4,12 +4,11 @@
 Cancelled when nobody wants the answer any more, EngineError when a model is broken.
 """
 
-import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from jouline.cancel import CancelToken
+from jouline.cancel import Cancelled, CancelToken
 from jouline.completion import (
     Action,
     Completion,
@@ -19,10 +18,12 @@ from jouline.completion import (
     Timings,
     TokenCounts,
 )
+from jouline.energy.entry import new_id
 from jouline.energy.window import Measurement
 from jouline.engine.generate import Limits
 from jouline.errors import ConfigError
 from jouline.pipeline.account import Account, Run
+from jouline.pipeline.books import Books
 from jouline.pipeline.cache import CacheEntry, CompletionCache
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.options import PipelineOptions
@@ -54,24 +55,32 @@ class Pipeline:
         completer: Completer,
         router: Router,
         account: Account,
+        books: Books,
         model_ids: Mapping[Tier, str],
         options: PipelineOptions,
     ) -> None:
         self._completer = completer
         self._router = router
         self._account = account
+        self._books = books
         self._model_ids = model_ids
         self._options = options
         self._cache = CompletionCache(options.cache_entries)
-        self._numbers = itertools.count(1)
 
     def serve(self, request: CompletionRequest, cancel: CancelToken, *, queue_ms: float = 0.0) -> Completion:
         """Answer one request, or say in one sentence why there is no text."""
-        work = _Work(started=time.perf_counter(), runs=[])
         cancel.check()
-        with self._account.meters.window() as window:
-            answer = self._answer(request, cancel, work)
-        return self._close(request, work, answer, window.measurement, queue_ms)
+        work = _Work(started=time.perf_counter(), runs=[])
+        window = self._account.meters.window()
+        try:
+            with window:
+                answer = self._answer(request, cancel, work)
+        except Cancelled:
+            self._books.other("cancelled", window.measurement, language=request.language)
+            raise
+        completion = self._close(request, work, answer, window.measurement, queue_ms)
+        self._books.answered(request, completion)
+        return completion
 
     def forget(self) -> None:
         """Drop all remembered answers."""
@@ -113,9 +122,7 @@ class Pipeline:
         while work.decision is not None:
             work.runs.append(self._run(request, work.decision, cancel))
             cpu = time.thread_time()
-            work.review = router.review(
-                work.decision, work.runs[-1].generation, energy_saving=request.energy_saving
-            )
+            work.review = router.review(work.decision, work.runs[-1].generation, energy_saving=request.energy_saving)
             work.router_cpu_s += time.thread_time() - cpu
             if work.review.verdict != "escalate":
                 return
@@ -184,7 +191,7 @@ class Pipeline:
     ) -> Completion:
         offered = work.runs[-1].tier if work and offer else None
         return Completion(
-            id=f"{next(self._numbers)}",
+            id=new_id(),
             text=offer.text if offer else "",
             replace=offer.replace if offer else 0,
             action=action,
@@ -218,13 +225,9 @@ class Pipeline:
             generated=sum(run.generated_tokens for run in runs),
         )
         energy = self._bill(request, work, answer, measurement)
-        return replace(
-            answer, timings=timings, tokens=tokens, energy=energy, cpu_seconds=measurement.cpu_seconds
-        )
+        return replace(answer, timings=timings, tokens=tokens, energy=energy, cpu_seconds=measurement.cpu_seconds)
 
-    def _bill(
-        self, request: CompletionRequest, work: _Work, answer: Completion, measurement: Measurement
-    ) -> Energy:
+    def _bill(self, request: CompletionRequest, work: _Work, answer: Completion, measurement: Measurement) -> Energy:
         if answer.action == "skip":
             return self._account.skipped(measurement)
         if answer.action == "cache":
