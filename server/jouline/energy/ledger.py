@@ -23,6 +23,7 @@ from jouline.errors import LedgerError
 
 log = logging.getLogger(__name__)
 
+FILE_NAME = "ledger.sqlite"
 WAIT_FOR_OTHERS_S = 5.0
 RETRY_S = 30.0
 KEPT_FOR_RETRY = 20_000

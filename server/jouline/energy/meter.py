@@ -81,6 +81,7 @@ class Meters:
         core: CoreWatts,
         unavailable: Iterable[Unavailable] = (),
         nvidia: Nvidia,
+        nvidia_closed: Unavailable,
         clock: Clock,
         power_source: Callable[[], hardware.PowerSource],
         sampling: bool = True,
@@ -90,7 +91,9 @@ class Meters:
         self._gpu: tuple[Meter, ...] = ()
         self._unavailable = tuple(unavailable)
         self._nvidia = nvidia
+        self._nvidia_closed = nvidia_closed
         self._nvidia_refused: tuple[Unavailable, ...] = ()
+        self._on_gpu = False
         self._clock = clock
         self._power_source = power_source
         self._read: tuple[Meter, ...] = ()
@@ -114,7 +117,7 @@ class Meters:
     @property
     def unavailable(self) -> tuple[Unavailable, ...]:
         """What cannot be read, why, and the remedy."""
-        return self._unavailable + self._nvidia_refused
+        return self._unavailable + (self._nvidia_refused if self._on_gpu else (self._nvidia_closed,))
 
     @property
     def switches(self) -> tuple[Switch, ...]:
@@ -131,6 +134,10 @@ class Meters:
         """Whether processor energy comes from a counter; else costs are best compared in CPU-seconds."""
         return any(meter.counted and meter.sharing == "cpu" for meter in self._read)
 
+    def busy_seconds(self) -> float:
+        """Return the processor time of every program on this machine since it started."""
+        return self._clock.busy()
+
     def window(self) -> Window:
         """Return a context manager that measures what passes inside it."""
         return Window(self)
@@ -146,8 +153,9 @@ class Meters:
     def use_gpu(self, on: bool) -> None:  # noqa: FBT001  reads as a sentence at the call
         """Say whether a model of ours lies on a GPU: NVML is open only while one does."""
         with self._lock:
-            if on == bool(self._gpu):
+            if on == self._on_gpu:
                 return
+            self._on_gpu = on
             if on:
                 gpu, refused = self._nvidia.open()
                 self._gpu, self._nvidia_refused = tuple(gpu), tuple(refused)
@@ -295,6 +303,7 @@ def open_meters(
     counted = any(meter.counted for meter in rapl)
     model = CpuTimeMeter(core, counted=not counted, clock=clock)
     return Meters(
+        nvidia_closed=_nvidia_closed(machine),
         meters=(*rapl, *cells, model),
         core=core,
         unavailable=(*refused, *bare),
@@ -303,3 +312,14 @@ def open_meters(
         power_source=lambda: hardware.power_source(root),
         sampling=sampling,
     )
+
+
+def _nvidia_closed(machine: hardware.Hardware) -> Unavailable:
+    boards = [gpu for gpu in machine.gpus if gpu.vendor == "nvidia"]
+    if not boards:
+        reason = "no NVIDIA board is on the PCI bus"
+    elif any(gpu.asleep for gpu in boards):
+        reason = "the board sleeps, and asking it would wake it"
+    else:
+        reason = "opened only while a model lies on the board, because an open handle keeps it awake"
+    return Unavailable(name="nvml", reason=reason)
