@@ -12,6 +12,11 @@ export interface Settings {
   readonly debugLog: boolean;
 }
 
+/** Whether completions are wanted in a language; "*" stands for those that are not named. */
+export function completes({ languages }: Settings, language: string): boolean {
+  return languages[language] ?? languages['*'] ?? true;
+}
+
 /** A setting's value by its key without the prefix, as the user wrote it; undefined where there is none. */
 export type ReadSetting = (key: string) => unknown;
 
@@ -45,12 +50,13 @@ export function readSettings(read: ReadSetting): Settings {
 /**
  * The settings as the server reads them, in initializationOptions and workspace/didChangeConfiguration alike:
  * nested at the dots under "jouline", every value as it was written, so that the server can name a bad one.
+ * What is empty is left out: it means whatever the server's own settings file says.
  */
 export function toInitializationOptions(read: ReadSetting): { jouline: Record<string, unknown> } {
   const jouline: Record<string, unknown> = {};
   for (const key of SETTING_KEYS) {
     const value = read(key);
-    if (value !== undefined) place(jouline, key.split('.'), value);
+    if (value !== undefined && value !== null && value !== '') place(jouline, key.split('.'), value);
   }
   return { jouline };
 }

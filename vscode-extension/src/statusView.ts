@@ -1,7 +1,7 @@
 /** What the status bar says: a pure function of what is known. */
 
 import type { EnergyMethod, EnergyTotals, ServerState, StatusParams } from './protocol';
-import type { Settings } from './settings';
+import { completes, type Settings } from './settings';
 
 /** How the server process stands. */
 export type Phase =
@@ -98,7 +98,7 @@ export function stand(known: Known): Standing {
   if (known.unanswered >= UNANSWERED_TOO_MANY) {
     return { state: 'trouble', message: 'The server does not answer any more: restart it.' };
   }
-  if (phase.kind === 'running' && language !== undefined && settings.languages[language] === false) {
+  if (phase.kind === 'running' && language !== undefined && !completes(settings, language)) {
     return { state: 'off', message: `Switched off for ${language} by the setting jouline.languages.` };
   }
   return believed(status, known.ageMs);
@@ -142,9 +142,10 @@ function quantity(amount: number): string {
 // Two significant digits below 100: the figures are not known better than that.
 function digits(amount: number): string {
   const size = Math.abs(amount);
-  const places = size >= 10 ? 0 : size >= 1 ? 1 : 2;
+  const places = size >= 9.95 ? 0 : size >= 0.995 ? 1 : 2;
   const text = size.toFixed(places);
-  return amount < 0 && Number(text) !== 0 ? `−${text}` : text;
+  if (Number(text) === 0) return '0';
+  return amount < 0 ? `−${text}` : text;
 }
 
 function tooltip(standing: Standing, energy: EnergyTotals | undefined, settings: Settings): string {

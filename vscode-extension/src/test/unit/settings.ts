@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { type ReadSetting, readSettings, SETTING_KEYS, toInitializationOptions } from '../../settings';
+import {
+  completes, type ReadSetting, readSettings, SETTING_KEYS, toInitializationOptions,
+} from '../../settings';
 
 interface Manifest {
   contributes: { configuration: { properties: Record<string, { default: unknown; scope: string }> } };
@@ -42,16 +44,20 @@ describe('settings', () => {
     });
   });
 
-  it('sends every value nested at the dots and as it was written, the bad ones too', () => {
+  it('reads "*" as the languages that are not named', () => {
+    const settings = readSettings(reading({ languages: { '*': false, python: true } }));
+    assert.deepEqual(['python', 'rust'].map((language) => completes(settings, language)), [true, false]);
+    assert.equal(completes(readSettings(defaults), 'rust'), true);
+  });
+
+  it('sends what is set, nested at the dots and as it was written, the bad values too', () => {
     assert.deepEqual(toInitializationOptions(reading({ energySaving: 'much', 'model.small': 'tiny' })), {
       jouline: {
         enable: true,
         energySaving: 'much',
-        qualityFloor: null,
         languages: {},
         onBattery: 'same',
-        model: { small: 'tiny', large: '' },
-        server: { path: '' },
+        model: { small: 'tiny' },
         debug: { log: false },
       },
     });

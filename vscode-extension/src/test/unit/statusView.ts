@@ -44,14 +44,14 @@ describe('the text in the status bar', () => {
 
 describe('joules', () => {
   it('shows two significant digits and a unit that fits', () => {
-    const amounts = [0.123, 1.26, 12.6, 126, 1260, 12_600, 1_260_000];
+    const amounts = [0, 0.123, 1.26, 9.96, 12.6, 126, 1260, 12_600, 1_260_000];
     const written = amounts.map((amount) => joules(amount, 'measured'));
-    assert.deepEqual(written, ['0.12 J', '1.3 J', '13 J', '126 J', '1.3 kJ', '13 kJ', '1.3 MJ']);
+    assert.deepEqual(written, ['0 J', '0.12 J', '1.3 J', '10 J', '13 J', '126 J', '1.3 kJ', '13 kJ', '1.3 MJ']);
   });
 
   it('does not hide a loss', () => {
     assert.equal(joules(-3.21, 'estimated'), '~−3.2 J');
-    assert.equal(joules(-0.001, 'measured'), '0.00 J');
+    assert.equal(joules(-0.001, 'measured'), '0 J');
   });
 
   it('never writes 0 for what is not known', () => {
