@@ -1,5 +1,6 @@
 """Where model files are, whether they are whole, and how they go away."""
 
+import glob
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,7 +103,8 @@ class ModelStore:
         size = path.stat().st_size
         try:
             path.unlink()
-            checksum_file(path).unlink(missing_ok=True)
+            for beside in (checksum_file(path), *partial_files(path)):
+                beside.unlink(missing_ok=True)
         except OSError as error:
             raise CatalogueError(f"{path} cannot be removed ({error.strerror}).") from error
         return size
@@ -114,6 +116,11 @@ class ModelStore:
 def checksum_file(path: Path) -> Path:
     """Return where the checksum of a pulled file is kept, in the form that `sha256sum --check` reads."""
     return path.with_name(path.name + ".sha256")
+
+
+def partial_files(path: Path) -> list[Path]:
+    """Return what unfinished pulls of a file have left beside it."""
+    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
 
 
 def sha256_of(path: Path, progress: Callable[[int], None] = lambda _bytes: None) -> str:
