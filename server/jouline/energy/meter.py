@@ -20,6 +20,7 @@ from jouline.energy.clock import BUSY_TICK_S, Clock
 from jouline.energy.estimate import CoreWatts, CpuTimeMeter, core_watts
 from jouline.energy.idle import IdlePower
 from jouline.energy.nvml import Nvidia
+from jouline.energy.outside import Outside
 from jouline.energy.rapl import open_rapl
 from jouline.energy.reading import Domain, Meter, Reading, Sharing, Unavailable
 from jouline.energy.sampler import IDLE_WINDOW_S, Sampler
@@ -103,7 +104,7 @@ class Meters:
         self._idle_start: Snapshot | None = None
         self._open_windows = 0
         self._touched = False
-        self._outside = _Outside(cpu_s=clock.cpu(), at_s=clock.now())
+        self._outside = Outside(cpu_s=clock.cpu(), at_s=clock.now())
         self._silent: dict[str, str] = {}
         self._switches: list[Switch] = []
         self._sampler = Sampler(self) if sampling else None
@@ -143,12 +144,15 @@ class Meters:
         return Window(self)
 
     def outside(self) -> Measurement:
-        """Return what this process used outside all windows since the last call: the price of being there.
+        """Return what being there cost outside all windows since the last call: residency.
 
-        An estimate from processor time; a GPU's idle draw while a model lies on it is not in it.
+        Our idle threads' processor time by the CPU-time model, and the idle power of every board that a model lies
+        on, in full: an upper bound, because nobody knows what the board would have drawn without us.
         """
         with self._lock:
-            return self._outside.take(self._clock.cpu(), self._clock.now(), self.core, self._open_windows > 0)
+            cpu_s, at_s = self._clock.cpu(), self._clock.now()
+            idle_w = {meter: self._idle_w(meter) for meter in self._gpu}
+            return self._outside.take(cpu_s, at_s, self._open_windows > 0).measure(self.core, idle_w)
 
     def use_gpu(self, on: bool) -> None:  # noqa: FBT001  reads as a sentence at the call
         """Say whether a model of ours lies on a GPU: NVML is open only while one does."""
@@ -258,28 +262,6 @@ class Meters:
             text = f"{now}; {measurement.method} from now on" if now else f"{meter.name} can be read again"
             self._switches.append(Switch(at_s=self._clock.wall(), text=text))
             log.warning("energy: %s", text)
-
-
-class _Outside:
-    """Processor time and wall time that passed while no window was open."""
-
-    def __init__(self, *, cpu_s: float, at_s: float) -> None:
-        self._since = (cpu_s, at_s)
-        self._kept = (0.0, 0.0)
-
-    def pause(self, cpu_s: float, at_s: float) -> None:
-        self._kept = (self._kept[0] + cpu_s - self._since[0], self._kept[1] + at_s - self._since[1])
-
-    def resume(self, cpu_s: float, at_s: float) -> None:
-        self._since = (cpu_s, at_s)
-
-    def take(self, cpu_s: float, at_s: float, core: CoreWatts, paused: bool) -> Measurement:  # noqa: FBT001
-        if not paused:
-            self.pause(cpu_s, at_s)
-            self.resume(cpu_s, at_s)
-        (cpu, duration), self._kept = self._kept, (0.0, 0.0)
-        nothing = Snapshot(0.0, 0.0, None, 0.0, ())
-        return measure(nothing, Snapshot(duration, cpu, None, 0.0, ()), core, lambda _: None)
 
 
 def open_meters(

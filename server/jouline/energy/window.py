@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from jouline.completion import Method
 from jouline.energy.attribution import Interval, attribute, cpu_share, net_of_idle, widened
 from jouline.energy.estimate import CoreWatts
-from jouline.energy.reading import Meter, Reading
+from jouline.energy.reading import Domain, Meter, Reading
 
 MODEL = "cpu-time model"
 NO_IDLE_YET = "idle power is not known yet, so it is included"
+OTHERS_ON_GPU = "other programs may compute on this board, so its number is an upper bound"
 _WEAKEST_FIRST: tuple[Method, ...] = ("unavailable", "estimated", "attributed", "measured")
 
 
@@ -32,6 +33,7 @@ class Part:
     """One meter's share of a measurement; None is unknown. Only `counted` parts are in the total."""
 
     meter: str
+    domain: Domain
     covers: str
     counted: bool
     method: Method = "unavailable"
@@ -84,7 +86,7 @@ def measure(
     if silent or not any(part.meter in counted_cpu for part in parts):
         parts = [replace(part, counted=False) if part.meter in counted_cpu else part for part in parts]
         parts.insert(0, model_part(end.cpu_s - start.cpu_s, core))
-    return _total(parts, end.at_s - start.at_s, end.cpu_s - start.cpu_s, core)
+    return total(parts, end.at_s - start.at_s, end.cpu_s - start.cpu_s, core)
 
 
 def model_part(cpu_seconds: float, core: CoreWatts) -> Part:
@@ -101,6 +103,7 @@ def everybody_part(busy_seconds: float, core: CoreWatts) -> Part:
 def _modelled(cpu_seconds: float, core: CoreWatts) -> Part:
     return Part(
         meter=MODEL,
+        domain="cpu",
         covers="this process alone",
         counted=False,
         joules=cpu_seconds * core.watts,
@@ -124,8 +127,14 @@ def _part(
     net = widened(net_of_idle(gross, idle_w, duration_s), meter.resolution_s / duration_s)
     caveat = NO_IDLE_YET if idle_w is None else ""
     if meter.sharing == "gpu":
-        return _known(meter, gross, net, meter.method, caveat)
+        return _gpu_part(meter, gross, net, caveat)
     return _known(meter, gross, _ours(net, *edges), "attributed", caveat)
+
+
+def _gpu_part(meter: Meter, gross: float, net: Interval, caveat: str) -> Part:
+    if meter.method == "measured":
+        return _known(meter, gross, net, "measured", caveat)
+    return _known(meter, gross, Interval(0.0, net.value, net.high), "attributed", caveat or OTHERS_ON_GPU)
 
 
 def _ours(net: Interval, start: Snapshot, end: Snapshot) -> Interval:
@@ -149,6 +158,7 @@ def _silence(meter: Meter, first: Reading, last: Reading, duration_s: float) -> 
 def _known(meter: Meter, gross: float, ours: Interval, method: Method, caveat: str) -> Part:
     return Part(
         meter=meter.name,
+        domain=meter.domain,
         covers=meter.covers,
         joules=ours.value,
         joules_low=ours.low,
@@ -161,12 +171,15 @@ def _known(meter: Meter, gross: float, ours: Interval, method: Method, caveat: s
 
 
 def _unknown(meter: Meter, why: str) -> Part:
-    return Part(meter=meter.name, covers=meter.covers, counted=meter.counted, caveat=why)
+    return Part(
+        meter=meter.name, domain=meter.domain, covers=meter.covers, counted=meter.counted, caveat=why
+    )
 
 
-def _total(parts: list[Part], duration_s: float, cpu_seconds: float, core: CoreWatts) -> Measurement:
+def total(parts: list[Part], duration_s: float, cpu_seconds: float, core: CoreWatts) -> Measurement:
+    """Return the sum of the counted parts, which is unknown where a GPU's part is."""
     # Memory that cannot be read is left out and named; a GPU that cannot be read may be most of the total.
-    unknown_gpu = any(part.joules is None and part.counted and part.meter.startswith("nvml") for part in parts)
+    unknown_gpu = any(part.joules is None and part.counted and part.domain == "gpu" for part in parts)
     known = [part for part in parts if part.counted and part.joules is not None]
     caveats = tuple(dict.fromkeys(part.caveat for part in parts if part.caveat))
     if unknown_gpu or not known:
