@@ -36,13 +36,12 @@ class FeatureExtractor:
         """Return the features of the request's place by name, always the same names in the same order."""
         window = request.text[max(0, request.offset - WINDOW_CHARS) : request.offset]
         left = window[window.rfind("\n") + 1 :]
-        tail, tokens = self._tokens(left[-TOKEN_CHARS:])
-        return (
-            line_features(request) | around_features(request, window) | tokens | recurrence_features(window, left, tail)
-        )
+        tails, tokens = self._tokens(left[-TOKEN_CHARS:])
+        recurrence = recurrence_features(window, left, tails)
+        return line_features(request) | around_features(request, window) | tokens | recurrence
 
     def _tokens(self, left: str) -> tuple[list[str], Features]:
-        """Return the texts of the last tokens before the cursor and what their merge ranks tell."""
+        """Return the last token before the cursor, the last two, the last three, and what their merge ranks tell."""
         encoding = self._tokenizer.encode(left, add_special_tokens=False)
         ids, spans = encoding.ids, encoding.offsets
         features = {
@@ -53,7 +52,7 @@ class FeatureExtractor:
             known = len(ids) >= back
             features[f"rank_{back}"] = math.log1p(ids[-back]) * self._scale if known else -1.0
             features[f"token_chars_{back}"] = float(spans[-back][1] - spans[-back][0]) if known else 0.0
-        return [left[start:end] for start, end in spans[-TAIL:]], features
+        return [left[spans[-back][0] :] for back in range(1, min(TAIL, len(ids)) + 1)], features
 
 
 def vector(features: Features, names: tuple[str, ...]) -> NDArray[np.float32]:

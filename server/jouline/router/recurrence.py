@@ -13,16 +13,16 @@ MATCH_CHARS = 64  # a longer match tells no more
 _NAMES = re.compile(r"[A-Za-z_]\w{2,}")
 
 
-def recurrence_features(window: str, left: str, tail: list[str]) -> dict[str, float]:
+def recurrence_features(window: str, left: str, tails: list[str]) -> dict[str, float]:
     """Describe recurrences of the text before the cursor.
 
-    `window` ends at the cursor; `left` is the cursor's line before it; `tail` holds the texts of the last tokens of
-    `left`, the last one last.
+    `window` ends at the cursor; `left` is the cursor's line before it; `tails` holds its last token, its last two
+    tokens, and so on, each as text that ends at the cursor.
     """
     return (
         _match_features(window)
         | _line_features(window, left)
-        | _tail_features(window, tail)
+        | _tail_features(window, tails)
         | _stub_features(window, stub(left))
     )
 
@@ -61,10 +61,10 @@ def _line_features(window: str, left: str) -> dict[str, float]:
     }
 
 
-def _tail_features(window: str, tail: list[str]) -> dict[str, float]:
+def _tail_features(window: str, tails: list[str]) -> dict[str, float]:
     features: dict[str, float] = {}
     for size in (1, 2, 3):
-        piece = "".join(tail[-size:]) if len(tail) >= size else ""
+        piece = tails[size - 1] if len(tails) >= size else ""
         nearest, agree, rest = _followed(window, piece)
         features |= {
             f"tail{size}_count": math.log1p(window.count(piece) - 1) if piece else 0.0,
