@@ -44,7 +44,7 @@ def resume(path: Path, network: Pair, optimisers: Optimisers) -> Progress:
 
 
 def network(path: Path) -> tuple[Pair, Progress]:
-    """The network of a checkpoint, on the CPU."""
+    """Return the network of a checkpoint, on the CPU, and how far it had come."""
     state = _load(path)
     pair = Pair(Shape(**state["shape"]))
     pair.load_state_dict(state["network"])

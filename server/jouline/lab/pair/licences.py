@@ -1,7 +1,7 @@
 """Which licences a package of the corpus may have: permissive ones that allow shipping what was learnt from it.
 
-Words: an SPDX *expression* combines licence identifiers by AND, OR and WITH (SPDX specification, annex D). A wheel states
-its licence in METADATA: `License-Expression` (PEP 639), else trove classifiers, else the older free `License` field.
+Words: an SPDX *expression* combines licence identifiers by AND, OR and WITH (SPDX specification, annex D). A wheel
+states its licence in METADATA: `License-Expression` (PEP 639), else classifiers, else the older free `License` field.
 """
 
 import re
@@ -11,8 +11,23 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ALLOWED = frozenset(
-    "0BSD Apache-2.0 BSD-2-Clause BSD-3-Clause CC0-1.0 HPND ISC MIT MIT-0 MIT-CMU PSF-2.0 Python-2.0 Unlicense "
-    "ZPL-2.1 Zlib".split()
+    [
+        "0BSD",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "CC0-1.0",
+        "HPND",
+        "ISC",
+        "MIT",
+        "MIT-0",
+        "MIT-CMU",
+        "PSF-2.0",
+        "Python-2.0",
+        "Unlicense",
+        "ZPL-2.1",
+        "Zlib",
+    ]
 )
 CLASSIFIERS = {
     "Apache Software License": "Apache-2.0",
@@ -52,7 +67,7 @@ def _allowed(part: str) -> bool:
 
 
 def of_metadata(metadata: Message) -> str | None:
-    """The licence that a package states of itself as an SPDX expression, or None where it is unclear.
+    """Return the licence that a package states of itself as an SPDX expression, or None where it is unclear.
 
     Several classifiers are read as all holding at once, the strictest reading.
     """
@@ -75,7 +90,7 @@ def _free_text(text: str) -> str | None:
 
 
 def of_wheel(wheel: Path) -> str | None:
-    """The licence stated in the METADATA of a wheel, or None where it is unclear."""
+    """Return the licence stated in the METADATA of a wheel, or None where it is unclear."""
     with ZipFile(wheel) as archive:
         name = next(n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n))
         return of_metadata(HeaderParser().parsestr(archive.read(name).decode("utf-8", "replace")))

@@ -1,9 +1,11 @@
 """Cross-entropy at both exits without ever storing all logits, the front taught by the whole network as well.
 
-Logits of (tokens, vocabulary) would not fit a cache, so heads, losses and their gradients are worked out chunk by chunk in
-the forward pass. The front's target is a mixture of the true token and the whole network's distribution, held constant:
-self-distillation (BYOT, Zhang et al. 2019), free here because both distributions are at hand.
+Logits of (tokens, vocabulary) would not fit a cache, so heads, losses and their gradients are worked out chunk by
+chunk in the forward pass. The front's target is a mixture of the true token and the whole network's distribution, held
+constant: self-distillation (BYOT, Zhang et al. 2019), nearly free here because both distributions are at hand.
 """
+
+# mypy: allow-subclassing-any, allow-untyped-decorators
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +20,11 @@ Chunk = Callable[..., tuple[Tensor, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """`front`: weight of the front's loss against the whole network's 1; `teach`: share of the front's target that is the network's distribution."""
+    """How the two exits count.
+
+    `front` is the weight of the front's loss against the whole network's 1; `teach` is the share of the whole network's
+    distribution in the front's target.
+    """
 
     front: float = 0.5
     teach: float = 0.5
@@ -34,8 +40,10 @@ def whole_chunk(logits: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tenso
     return ((p - true) * weights[:, None]).to(logits.dtype), losses, p.to(logits.dtype)
 
 
-def taught_chunk(logits: Tensor, targets: Tensor, weights: Tensor, teacher: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
-    """(gradient of the logits, cross-entropy per token in nats); `share` of the target is the teacher's distribution."""
+def taught_chunk(
+    logits: Tensor, targets: Tensor, weights: Tensor, teacher: Tensor, share: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(gradient of the logits, cross-entropy per token, nats); `share` of the target is the teacher's distribution."""
     f = logits.float()
     norm = torch.logsumexp(f, -1, keepdim=True)
     losses = (norm - f.gather(1, targets[:, None]))[:, 0]
@@ -46,7 +54,7 @@ def taught_chunk(logits: Tensor, targets: Tensor, weights: Tensor, teacher: Tens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How the work is cut: chunks of `chunk` tokens; the front's loss on every `stride`-th chunk, beginning with number `phase`."""
+    """How the work is cut: chunks of `chunk` tokens, the front's loss on every `stride`-th from number `phase` on."""
 
     chunk: int
     stride: int = 1
@@ -56,10 +64,11 @@ class Plan:
 
 
 class ExitLoss(torch.autograd.Function):
-    """Sum of both weighted mean losses as a scalar; and the losses per token of front (NaN where left out) and whole."""
+    """Sum of both weighted mean losses, and the losses per token of front (NaN where left out) and whole."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, front: Tensor, whole: Tensor, embedding: Tensor, targets: Tensor, token_weights: Tensor, weights: Weights, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip  # noqa: E501
+    def forward(  # noqa: PLR0917 - autograd takes positional arguments only
+        ctx: FunctionCtx, front: Tensor, whole: Tensor, embedding: Tensor, targets: Tensor, token_weights: Tensor, weights: Weights, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip  # noqa: E501
         """States of (tokens, width), the embedding of (vocabulary, width), targets and weights of (tokens,)."""
         head = embedding.to(whole.dtype)
         d_front, d_whole = torch.zeros_like(front), torch.empty_like(whole)

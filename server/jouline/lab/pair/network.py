@@ -1,11 +1,13 @@
-"""One network with an early exit: a front that is a language model by itself, and a back that reads the front's states.
+"""One network with an early exit: a front that is a language model by itself, and a back that reads its states.
 
-Llama's layers (RMSNorm, rotary positions, SwiGLU; no biases). The front ends in a norm of its own, and what comes out of
-that norm is both what its head reads and what the back begins with: llama.cpp hands out exactly this state as the
+Llama's layers (RMSNorm, rotary positions, SwiGLU; no biases). The front ends in a norm of its own, and what comes out
+of that norm is both what its head reads and what the back begins with: llama.cpp hands out exactly this state as the
 embedding of a token, and takes it in place of one. Both heads are the transposed token embedding.
 """
 
-from dataclasses import dataclass
+# mypy: allow-subclassing-any, allow-untyped-decorators
+
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -92,7 +94,9 @@ class Pair(nn.Module):
         self.front_norm = RMSNorm(shape.width, shape.epsilon)
         self.back = nn.ModuleList(Layer(shape) for _ in range(shape.back))
         self.back_norm = RMSNorm(shape.width, shape.epsilon)
-        angle = torch.arange(shape.context).float()[:, None] / shape.rope_base ** (torch.arange(0, shape.head, 2).float() / shape.head)
+        angle = torch.arange(shape.context).float()[:, None] / shape.rope_base ** (
+            torch.arange(0, shape.head, 2).float() / shape.head
+        )
         self.register_buffer("cosine", angle.cos(), persistent=False)
         self.register_buffer("sine", angle.sin(), persistent=False)
         self._initialise()
@@ -119,3 +123,12 @@ class Pair(nn.Module):
         for layer in self.back:
             x = layer(x, cosine, sine)
         return front, self.back_norm(x)
+
+
+def deepened(pair: Pair, back: int) -> Pair:
+    """Return the same function with `back` layers in the back: those added begin as the identity."""
+    grown = Pair(replace(pair.shape, back=back))
+    missing = grown.load_state_dict(pair.state_dict(), strict=False).missing_keys
+    if back < pair.shape.back or any(not name.startswith("back.") for name in missing):
+        raise ValueError(f"a pair of {pair.shape.back} layers in the back cannot be cut to {back}")
+    return grown

@@ -1,8 +1,10 @@
 """Muon for the matrices, AdamW for embedding and norms, and the schedule of their learning rates.
 
-Muon (Jordan 2024, kellerjordan.github.io/posts/muon): momentum whose matrix is replaced by the nearest orthogonal one, by
-five Newton-Schulz steps. Matrices of one shape are orthogonalised together; with several processes each does its share.
+Muon (Jordan 2024, kellerjordan.github.io/posts/muon): momentum whose matrix is replaced by the nearest orthogonal one,
+by five Newton-Schulz steps. Matrices of one shape go together; of several processes each does its share.
 """
+
+# mypy: allow-subclassing-any, allow-untyped-decorators
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ class Rates:
 
 
 def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrices, roughly, of a stack (n, rows, columns), worked out in bfloat16."""
+    """Return roughly the nearest semi-orthogonal matrices of a stack (n, rows, columns), worked out in bfloat16."""
     a, b, c = COEFFICIENTS
     x = matrices.bfloat16()
     tall = x.size(-2) > x.size(-1)
@@ -42,11 +44,13 @@ def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum orthogonalised by Newton-Schulz; state and result are the same in every process."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], *, rate: float, decay: float, momentum: float = 0.95) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], *, rate: float, decay: float, momentum: float = 0.95
+    ) -> None:
         super().__init__(parameters, {"lr": rate, "momentum": momentum, "decay": decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self) -> None:
         """Move every matrix once by its gradient."""
         for group in self.param_groups:
             shapes: dict[torch.Size, list[nn.Parameter]] = {}

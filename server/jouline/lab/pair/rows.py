@@ -1,8 +1,8 @@
 """Training rows: fixed-length runs of token ids, in part plain text, in part in the layout that the engine prompts in.
 
-The layout is `<|fim_suffix|>` suffix `<|fim_prefix|>` prefix and middle `<|endoftext|>`. Prefix and middle are tokenised as
-one text with no marker between them, since the engine heals the token at the cursor; the suffix begins with the line
-after the middle and has at most 64 tokens. An example is never cut; plain text fills what is left of a row.
+The layout is `<|fim_suffix|>` suffix `<|fim_prefix|>` prefix and middle `<|endoftext|>`. Prefix and middle are read as
+one text with no marker between them, since the engine heals the token at the cursor; the suffix begins with the
+line after the middle and has at most 64 tokens. An example is never cut; plain text fills what is left of a row.
 """
 
 import logging
@@ -44,7 +44,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """`tokens` of shape (rows, length + 1), uint16, and `middle` of the same shape, 1 where a token belongs to a middle."""
+    """`tokens`, (rows, length + 1), and `middle` of the same shape, 1 where a token belongs to a middle."""
 
     tokens: NDArray[np.uint16]
     middle: NDArray[np.uint8]
@@ -79,7 +79,7 @@ def line_end(text: str, place: int) -> int:
 
 
 def block_end(text: str, place: int) -> int:
-    """End of the block opened by the line at a place: the lines below it that are indented deeper, `BLOCK_LINES` at most.
+    """Return the end of the block that the line at a place opens: deeper lines below it, `BLOCK_LINES` at most.
 
     Blank lines inside the block belong to it, those after it do not. Without deeper lines it is the line's own end.
     """
@@ -102,7 +102,7 @@ def _indent(line: str) -> int:
 
 
 def example(text: str, low: int, high: int, rng: random.Random) -> Example | None:
-    """Cut an infilling example out of a text with its cursor in [low, high), or None where the place drawn is no use."""
+    """Cut an infilling example out of a text, its cursor in [low, high); None where the place drawn is no use."""
     drawn = rng.randrange(low, high)
     start, end = text.rfind("\n", 0, drawn) + 1, line_end(text, drawn)
     code = start + _indent(text[start:end])
@@ -114,7 +114,9 @@ def example(text: str, low: int, high: int, rng: random.Random) -> Example | Non
     prefix = rng.randrange(500, 2100) if rng.random() < 0.8 else rng.randrange(60, 500)
     with_suffix = block or rng.random() < 0.5
     after = text[stop + rng.randrange(2) : stop + 420] if with_suffix else ""
-    return Example(after=after, before=text[_line_start(text, cursor - prefix, cursor) : cursor], middle=text[cursor:stop])
+    return Example(
+        after=after, before=text[_line_start(text, cursor - prefix, cursor) : cursor], middle=text[cursor:stop]
+    )
 
 
 def _line_start(text: str, wanted: int, limit: int) -> int:
@@ -149,14 +151,18 @@ def encode_examples(tokenizer: Tokenizer, examples: list[Example], rng: random.R
     return [_layout(*parts, mark, rng) for parts in zip(after, before, whole, strict=True)]
 
 
-def _layout(after: list[int], before: list[int], whole: list[int], mark: Markers, rng: random.Random) -> tuple[list[int], int]:
+def _layout(
+    after: list[int], before: list[int], whole: list[int], mark: Markers, rng: random.Random
+) -> tuple[list[int], int]:
     limit = SUFFIX_TOKENS if rng.random() < 0.7 else rng.randrange(1, SUFFIX_TOKENS)
-    shared = next((i for i, (a, b) in enumerate(zip(before, whole, strict=False)) if a != b), min(len(before), len(whole)))
+    shared = next(
+        (i for i, (a, b) in enumerate(zip(before, whole, strict=False)) if a != b), min(len(before), len(whole))
+    )
     return [mark.suffix, *after[:limit], mark.prefix, *whole, mark.end], len(whole) - shared + 1
 
 
 def pack(plain: list[int], examples: list[tuple[list[int], int]], length: int, rng: random.Random) -> Rows:
-    """Fill rows of `length` + 1 with whole examples and plain text, in the proportion there is of both, until one runs out.
+    """Fill rows of `length` + 1 with whole examples and plain text in their proportion, until one runs out.
 
     Examples longer than a row are dropped.
     """
@@ -169,7 +175,9 @@ def pack(plain: list[int], examples: list[tuple[list[int], int]], length: int, r
     while taken < len(examples) and used + size <= len(plain):
         row: list[int] = []
         middle: list[int] = []
-        while taken < len(examples) and spent <= share * size * len(rows) and len(row) + len(examples[taken][0]) <= size:
+        while (
+            taken < len(examples) and spent <= share * size * len(rows) and len(row) + len(examples[taken][0]) <= size
+        ):
             ids, count = examples[taken]
             row, middle, taken = row + ids, middle + [0] * (len(ids) - count) + [1] * count, taken + 1
             spent += len(ids)
@@ -193,7 +201,7 @@ def build(texts: list[str], tokenizer: Tokenizer, shape: Shape, seed: int) -> Ro
 
 
 def prepare(texts: list[str], tokenizer: Tokenizer, folder: Path, *, epochs: int, seed: int) -> None:
-    """Write `validation.npz`, from every 200th text, and `rows-1.npz`, `rows-2.npz`… from the others, where they are missing."""
+    """Write what is missing of `validation.npz`, from every 200th text, and `rows-1.npz`… from the others."""
     jobs = [("validation", texts[::200])]
     rest = [text for i, text in enumerate(texts) if i % 200]
     jobs += [(f"rows-{epoch}", rest) for epoch in range(1, epochs + 1)]

@@ -18,19 +18,21 @@ class Deadline:
     cooldown_minutes: float
 
     def factor(self, now: datetime) -> float:
-        """What the learning rates are multiplied with: 1, falling in the cool-down, 0 from the end on."""
+        """Return what the learning rates are multiplied with: 1, falling in the cool-down, 0 from the end on."""
         left_minutes = (self.end - now).total_seconds() / 60
         return min(1.0, max(0.0, left_minutes / self.cooldown_minutes))
 
 
 def write(deadline: Deadline, path: Path) -> None:
     """Write a deadline for `read`."""
-    text = json.dumps({"end": deadline.end.isoformat(timespec="seconds"), "cooldown_minutes": deadline.cooldown_minutes})
+    text = json.dumps(
+        {"end": deadline.end.isoformat(timespec="seconds"), "cooldown_minutes": deadline.cooldown_minutes}
+    )
     path.write_text(text + "\n", "utf-8")
 
 
 def read(path: Path) -> Deadline | None:
-    """The deadline in a file, or None where it cannot be read (it may be being written)."""
+    """Return the deadline in a file, or None where it cannot be read (it may be being written)."""
     try:
         fields = json.loads(path.read_text("utf-8"))
         return Deadline(end=datetime.fromisoformat(fields["end"]), cooldown_minutes=float(fields["cooldown_minutes"]))

@@ -29,13 +29,13 @@ class Markers:
 
 
 def markers(tokenizer: Tokenizer) -> Markers:
-    """The control tokens' ids in a tokenizer."""
-    find = tokenizer.token_to_id
-    return Markers(end=find("<|endoftext|>"), prefix=find("<|fim_prefix|>"), suffix=find("<|fim_suffix|>"))
+    """Return the ids of the control tokens."""
+    ids: dict[str, int] = tokenizer.get_vocab(with_added_tokens=True)
+    return Markers(end=ids["<|endoftext|>"], prefix=ids["<|fim_prefix|>"], suffix=ids["<|fim_suffix|>"])
 
 
 def train(texts: Iterable[str]) -> Tokenizer:
-    """A new tokenizer fitted to texts, the control tokens first; the same texts in the same order give the same one."""
+    """Fit a new tokenizer to texts, the control tokens first; equal texts in equal order give an equal one."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(QWEN2), behavior="isolated"),
@@ -58,7 +58,7 @@ def load(path: Path) -> Tokenizer:
 
 
 def encode_all(tokenizer: Tokenizer, texts: list[str], *, batch: int = 2000) -> list[list[int]]:
-    """The ids of every text; control tokens written out in a text are read as plain characters elsewhere, so drop such texts first."""
+    """Return the ids of every text; a control token spelled out in a text is read as one, so drop such texts first."""
     encoded: list[list[int]] = []
     for start in range(0, len(texts), batch):
         found = tokenizer.encode_batch_fast(texts[start : start + batch], add_special_tokens=False)

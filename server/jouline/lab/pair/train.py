@@ -1,9 +1,11 @@
 """The training run: two processes of one thread on a CPU, one process on a GPU; stopped and resumed at will.
 
-Two one-thread processes that meet once a step beat one process of two threads, which meet in every operation, most of all
-on a machine that has other work. Rows are read in the order in which they were packed, so that a checkpoint needs only
-their number to go on.
+Two one-thread processes that meet once a step beat one process of two threads, which meet in every operation, most of
+all on a machine that has other work. Rows are read in the order in which they were packed, so that a checkpoint needs
+only their number to go on.
 """
+
+# mypy: allow-subclassing-any, allow-untyped-decorators
 
 import argparse
 import json
@@ -21,12 +23,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from jouline.lab.pair import checkpoint, rows, schedule
+from jouline.lab.pair import checkpoint, export, rows, schedule
 from jouline.lab.pair.checkpoint import Progress
 from jouline.lab.pair.loss import ExitLoss, Plan, Weights, taught_chunk, whole_chunk
-from jouline.lab.pair.network import Pair, Shape
+from jouline.lab.pair.network import Pair, Shape, deepened
 from jouline.lab.pair.optimise import Optimisers, Rates, optimisers
 
+MODULE = "jouline.lab.pair.train"  # what `launch` starts
 DEADLINE, LAST, STABLE, FINAL = "deadline.json", "last.pt", "stable.pt", "final.pt"
 VALIDATION_ROWS = 50
 
@@ -35,13 +38,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """A run: its folder (rows, deadline, checkpoints, log), the network, and how it is trained."""
+    """A run: its folder (rows, deadline, checkpoints, log), the network, and how it is trained.
+
+    `begin` names front and back files of a pair to begin from instead of random weights; `peak` scales all rates.
+    """
 
     folder: Path
     shape: Shape = field(default_factory=Shape)
     rates: Rates = field(default_factory=Rates)
     weights: Weights = field(default_factory=Weights)
     batch: int = 10
+    begin: tuple[Path, Path] | None = None
+    peak: float = 1.0
     middle_weight: float = 2.0
     teach_steps: int = 1000
     seed: int = 0
@@ -59,19 +67,19 @@ class Team:
     device: torch.device
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean of a tensor over all processes, in place."""
+        """Average a tensor over all processes, in place, and return it."""
         if self.world > 1:
             dist.all_reduce(values)
             values /= self.world
         return values
 
     def agree(self, value: float) -> float:
-        """The first process's value."""
+        """Return the first process's value."""
         if self.world == 1:
             return value
         shared = torch.tensor([value], dtype=torch.float64)
         dist.broadcast(shared, 0)
-        return shared.item()
+        return float(shared)
 
 
 def join(store: Path | None) -> Team:
@@ -80,7 +88,9 @@ def join(store: Path | None) -> Team:
     if world > 1:
         torch.set_num_threads(1)
         # a day: a process may be held for as long as somebody measures something else on the machine
-        dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world, timeout=timedelta(days=1))
+        dist.init_process_group(
+            "gloo", init_method=f"file://{store}", rank=rank, world_size=world, timeout=timedelta(days=1)
+        )
     return Team(rank=rank, world=world, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
@@ -106,11 +116,20 @@ class Batches:
         return tensors(self._open[1], mine, self._options.middle_weight, self._team.device)
 
 
-def tensors(source: rows.Rows, part: slice, middle_weight: float, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs (rows, length), and flat targets and weights, of a slice of rows."""
+def tensors(
+    source: rows.Rows, part: slice, middle_weight: float, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return inputs (rows, length), and flat targets and weights, of a slice of rows."""
     tokens = torch.from_numpy(source.tokens[part].astype(np.int64)).to(device)
     middle = torch.from_numpy(source.middle[part, 1:].astype(np.float32)).reshape(-1).to(device)
     return tokens[:, :-1].contiguous(), tokens[:, 1:].reshape(-1), 1 + (middle_weight - 1) * middle
+
+
+def first_network(options: Options) -> Pair:
+    """Random weights, or those of the pair to begin from with the layers that it lacks."""
+    if options.begin is None:
+        return Pair(options.shape)
+    return deepened(export.read(*options.begin), options.shape.back)
 
 
 class Run:
@@ -119,7 +138,7 @@ class Run:
     def __init__(self, options: Options, team: Team) -> None:
         torch.manual_seed(options.seed)
         self.options, self.team = options, team
-        self.network = Pair(options.shape).to(team.device)
+        self.network = first_network(options).to(team.device)
         self.optimisers: Optimisers = optimisers(self.network, options.rates)
         self.progress = Progress()
         if (options.folder / LAST).exists():
@@ -133,6 +152,8 @@ class Run:
 
     def loop(self) -> None:
         """Train until the deadline file's time; write checkpoints and the log; leave `final.pt`."""
+        if not self.progress.step:
+            self._write({**self._position(), "validation": self.validate()})
         begun, saved, cooling = time.monotonic(), time.monotonic(), False
         before = self.progress.seconds
         recent: list[tuple[float, float]] = []
@@ -161,22 +182,27 @@ class Run:
         step = self.progress.step
         inputs, targets, weights = self._batches.at(step)
         teach = self.options.weights.teach * min(1.0, step / self.options.teach_steps)
-        loss, front, whole = self._losses(inputs, targets, weights, Weights(front=self.options.weights.front, teach=teach),
-                                          Plan(chunk=self._chunk, stride=self._stride, phase=step, whole=self._whole, taught=self._taught))  # fmt: skip  # noqa: E501
+        weighting = Weights(front=self.options.weights.front, teach=teach)
+        plan = Plan(chunk=self._chunk, stride=self._stride, phase=step, whole=self._whole, taught=self._taught)
+        loss, front, whole = self._losses(inputs, targets, weights, weighting, plan)
         loss.backward()
         self._average_gradients()
-        self.optimisers.step(number=step, factor=factor)
+        self.optimisers.step(number=step, factor=factor * self.options.peak)
         self.progress.step += 1
         self.progress.rows += self.options.batch
         self.progress.tokens += inputs.numel() * self.team.world
         return front.nanmean().item(), whole.mean().item()
 
-    def _losses(self, inputs: Tensor, targets: Tensor, token_weights: Tensor, weights: Weights, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:
+    def _losses(
+        self, inputs: Tensor, targets: Tensor, token_weights: Tensor, weights: Weights, plan: Plan
+    ) -> tuple[Tensor, Tensor, Tensor]:
         with torch.autocast(self.team.device.type, torch.bfloat16):
             front, whole = self._states(inputs)
         width = self.options.shape.width
         front, whole = (h.reshape(-1, width).to(torch.bfloat16) for h in (front, whole))
-        losses: tuple[Tensor, Tensor, Tensor] = ExitLoss.apply(front, whole, self.network.embedding.weight, targets, token_weights, weights, plan)
+        losses: tuple[Tensor, Tensor, Tensor] = ExitLoss.apply(
+            front, whole, self.network.embedding.weight, targets, token_weights, weights, plan
+        )
         return losses
 
     def _average_gradients(self) -> None:
@@ -197,7 +223,20 @@ class Run:
             part = tensors(self._validation, slice(start, start + share), 2.0, self.team.device)
             _, front, whole = self._losses(*part, Weights(), plan)
             middle = part[2] > 1
-            sums += torch.stack([front.sum(), whole.sum(), front[middle].sum(), whole[middle].sum(), torch.tensor(float(len(middle))), middle.sum().float()]).cpu().double()
+            sums += (
+                torch.stack(
+                    [
+                        front.sum(),
+                        whole.sum(),
+                        front[middle].sum(),
+                        whole[middle].sum(),
+                        torch.tensor(float(len(middle))),
+                        middle.sum().float(),
+                    ]
+                )
+                .cpu()
+                .double()
+            )
         f, w, fm, wm, count, middles = self.team.mean(sums).tolist()
         return {"front": f / count, "whole": w / count, "front_middle": fm / middles, "whole_middle": wm / middles}
 
@@ -216,7 +255,7 @@ class Run:
         if self.team.rank:
             return
         line = json.dumps({"at": f"{datetime.now():%H:%M:%S}", **entry})  # noqa: DTZ005 - local time of day
-        print(line, flush=True)
+        print(line, flush=True)  # noqa: T201 - the loss curve, live
         with (self.options.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -231,7 +270,7 @@ def launch(arguments: list[str], folder: Path, world: int) -> int:
     store.unlink(missing_ok=True)
     base = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo",
                          "TORCHINDUCTOR_COMPILE_THREADS": "1", "WORLD_SIZE": str(world)}  # fmt: skip
-    command = [sys.executable, "-m", __spec__.name, *arguments, f"--store={store}"]
+    command = [sys.executable, "-m", MODULE, *arguments, "--processes=0", f"--store={store}"]
     workers = [subprocess.Popen(command, env=base | {"RANK": str(rank)}) for rank in range(world)]
     (folder / "pids").write_text("".join(f"{worker.pid}\n" for worker in workers), "utf-8")
     return next((code for code in [worker.wait() for worker in workers] if code), 0)
@@ -245,11 +284,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--store", type=Path)
     parser.add_argument("--front", type=int, default=3)
     parser.add_argument("--back", type=int, default=5)
+    parser.add_argument("--peak", type=float, default=1.0, help="scales the learning rates")
+    parser.add_argument("--begin", type=Path, nargs=2, metavar=("FRONT", "BACK"), help="GGUF files to begin from")
     given = parser.parse_args(arguments)
     if given.processes:
-        rest = [f"--folder={given.folder}", f"--front={given.front}", f"--back={given.back}"]
-        return launch(rest, given.folder, given.processes)
-    options = Options(folder=given.folder, shape=Shape(front=given.front, back=given.back))
+        return launch(list(sys.argv[1:] if arguments is None else arguments), given.folder, given.processes)
+    options = Options(
+        folder=given.folder,
+        shape=Shape(front=given.front, back=given.back),
+        begin=tuple(given.begin) if given.begin else None,
+        peak=given.peak,
+    )
     Run(options, join(given.store)).loop()
     return 0
 

@@ -1,0 +1,201 @@
+"""What a pair is worth on packages it never saw: bits per byte, and right completions at the contract's places.
+
+Every figure comes with a 95 % interval that resamples whole packages; with five of them it is a coarse one.
+"""
+
+# mypy: allow-subclassing-any, allow-untyped-decorators
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional as F  # noqa: N812
+
+from jouline.cancel import CancelToken
+from jouline.catalogue.card import load_catalogue
+from jouline.completion import CompletionRequest, Tier
+from jouline.engine.generate import Limits
+from jouline.engine.options import EngineOptions
+from jouline.engine.pair import Pair as EnginePair
+from jouline.engine.pair import PairFiles
+from jouline.lab.pair import corpus, export, tokenizer
+from jouline.lab.pair.corpus import Document
+from jouline.lab.pair.network import Pair
+from jouline.lab.pair.places import Place, draw, opening_blocks
+from jouline.lab.pair.tokenizer import markers
+from jouline.pipeline.completer import Completer
+from jouline.pipeline.options import PipelineOptions
+
+WINDOW = 640
+TIERS: tuple[Tier, Tier] = ("small", "large")
+LINE = Limits(max_tokens=48)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean and the ends of its 95 % bootstrap interval over packages."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one model wrote at one place, against what stands there."""
+
+    package: str
+    tier: Tier
+    text: str
+    truth: str
+    logprob: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is right to the end, trailing spaces aside."""
+        return self.text.rstrip() == self.truth.rstrip()
+
+    @property
+    def similarity(self) -> float:
+        """Edit similarity: 1 less the Levenshtein distance over the longer length."""
+        return 1 - distance(self.text, self.truth) / max(1, len(self.text), len(self.truth))
+
+
+def distance(a: str, b: str) -> int:
+    """Levenshtein distance in characters."""
+    row = np.arange(len(b) + 1)
+    codes = np.array([ord(c) for c in b])
+    steps = np.arange(len(b) + 1)
+    for i, character in enumerate(a, 1):
+        best = np.minimum(row[1:] + 1, row[:-1] + (codes != ord(character)))
+        best = np.concatenate([[i], best])
+        row = np.minimum.accumulate(best - steps) + steps
+    return int(row[-1])
+
+
+def interval(
+    numerators: dict[str, float], denominators: dict[str, float], *, draws: int = 2000, seed: int = 0
+) -> Estimate:
+    """Ratio of sums over packages, with an interval that draws packages with replacement."""
+    names = sorted(numerators)
+    top, bottom = (np.array([values[n] for n in names]) for values in (numerators, denominators))
+    picks = np.random.default_rng(seed).integers(0, len(names), (draws, len(names)))
+    low, high = np.percentile(top[picks].sum(1) / bottom[picks].sum(1), [2.5, 97.5])
+    return Estimate(mean=float(top.sum() / bottom.sum()), low=float(low), high=float(high))
+
+
+def mean(answers: Iterable[Answer], value: Callable[[Answer], float]) -> Estimate:
+    """Mean of a value of answers."""
+    sums: dict[str, float] = defaultdict(float)
+    counts: dict[str, float] = defaultdict(float)
+    for answer in answers:
+        sums[answer.package] += value(answer)
+        counts[answer.package] += 1
+    return interval(sums, counts)
+
+
+@torch.no_grad()
+def bits_per_byte(pair: Pair, vocabulary: Tokenizer, documents: Sequence[Document]) -> dict[Tier, Estimate]:
+    """Bits per byte of UTF-8 of both exits, float32, windows of 640 tokens that begin with an end-of-text."""
+    bits: dict[Tier, dict[str, float]] = {tier: defaultdict(float) for tier in TIERS}
+    size: dict[str, float] = defaultdict(float)
+    end = markers(vocabulary).end
+    for document in documents:
+        ids = vocabulary.encode(document.text, add_special_tokens=False).ids
+        size[document.package] += len(document.text.encode())
+        for start in range(0, len(ids), WINDOW):
+            window = ids[start : start + WINDOW]
+            states = pair(torch.tensor([[end, *window[:-1]]]))
+            for tier, state in zip(TIERS, states, strict=True):
+                loss = F.cross_entropy(state[0] @ pair.embedding.weight.T, torch.tensor(window), reduction="sum")
+                bits[tier][document.package] += loss.item() / np.log(2)
+    return {tier: interval(bits[tier], size) for tier in TIERS}
+
+
+def completer(front: Path, back: Path, *, context_tokens: int = WINDOW) -> tuple[EnginePair, Completer]:
+    """Return the product's own engine and prompts on two files, one thread each; close the engine when done."""
+    options = EngineOptions(context_tokens=context_tokens, threads=1)
+    files = PairFiles(kind="exit", small=front, large=back, small_options=options, large_options=options)
+    card = load_catalogue().pair("embedded")
+    engine = EnginePair(files)
+    return engine, Completer(engine, {"small": card.small, "large": card.large}, PipelineOptions(), context_tokens)
+
+
+def answers(complete: Completer, places: Iterable[Place], limits: Callable[[Place], Limits]) -> list[Answer]:
+    """Return what both models write at places, greedily."""
+    found = []
+    for place in places:
+        request = CompletionRequest(
+            uri=place.document.path, language="python", text=place.document.text, offset=place.offset
+        )
+        for tier in TIERS:
+            made = complete.generate(request, tier, CancelToken(), limits(place))
+            found.append(
+                Answer(
+                    package=place.document.package, tier=tier, text=made.text, truth=place.wanted, logprob=made.logprob
+                )
+            )
+    return found
+
+
+def block_limits(place: Place) -> Limits:
+    """Limits for a block: it ends where the text falls back to the indentation of the line that opens it."""
+    line = place.document.text[place.document.text.rfind("\n", 0, place.offset) + 1 : place.offset]
+    return Limits(max_tokens=160, single_line=False, block_indent=len(line) - len(line.lstrip()))
+
+
+def summary(found: Sequence[Answer]) -> dict[str, object]:
+    """Exact match and edit similarity of both, and who is right where, as plain values for JSON."""
+    small, large = ([a for a in found if a.tier == tier] for tier in TIERS)
+    both = dict(zip(map(id, small), large, strict=True))
+    shares = {
+        "small_right": lambda a: a.exact,
+        "large_right": lambda a: both[id(a)].exact,
+        "only_large": lambda a: both[id(a)].exact and not a.exact,
+        "only_small": lambda a: a.exact and not both[id(a)].exact,
+        "neither": lambda a: not a.exact and not both[id(a)].exact,
+        "small_similarity": lambda a: a.similarity,
+        "large_similarity": lambda a: both[id(a)].similarity,
+    }
+    result: dict[str, object] = {name: asdict(mean(small, value)) for name, value in shares.items()}
+    result["places"] = len(small)
+    names = sorted({a.package for a in large})
+    result["large_right_by_package"] = {n: float(np.mean([a.exact for a in large if a.package == n])) for n in names}
+    return result
+
+
+def cpu_seconds(complete: Completer, places: Sequence[Place], tier: Tier) -> float:
+    """Return the CPU-seconds a place costs one model alone, prompt and all."""
+    before = os.times()
+    for place in places:
+        request = CompletionRequest(
+            uri=place.document.path, language="python", text=place.document.text, offset=place.offset
+        )
+        complete.generate(request, tier, CancelToken(), LINE)
+    after = os.times()
+    return (after.user + after.system - before.user - before.system) / len(places)
+
+
+def report(front: Path, back: Path, folder: Path, *, count: int, seed: int = 11) -> dict[str, object]:
+    """Return all figures of two files as plain values: bits per byte, lines by both ways of drawing, blocks, cost."""
+    documents = corpus.read(folder / "held_out.jsonl")
+    bits = bits_per_byte(export.read(front, back), tokenizer.load(folder / "tokenizer.json"), documents)
+    by_character = draw(documents, count, seed=seed)
+    by_line = draw(documents, count, seed=seed, by_line=True)
+    engine, complete = completer(front, back)
+    try:
+        return {
+            "bytes": {"front": front.stat().st_size, "back": back.stat().st_size},
+            "bits_per_byte": {tier: asdict(value) for tier, value in bits.items()},
+            "rest_of_line": summary(answers(complete, by_character, lambda _: LINE)),
+            "rest_of_line_by_line": summary(answers(complete, by_line, lambda _: LINE)),
+            "block": summary(answers(complete, opening_blocks(by_character), block_limits)),
+            "cpu_seconds_a_place": {tier: cpu_seconds(complete, by_character[:100], tier) for tier in TIERS},
+        }
+    finally:
+        engine.close()

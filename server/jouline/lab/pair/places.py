@@ -1,0 +1,59 @@
+"""Places in the held-out packages, as many in each: the contract's places, and those of the first trials."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jouline.lab.pair.corpus import Document
+from jouline.lab.pair.rows import block_end
+from jouline.lab.places import Line, lines_with_room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A cursor in a document and what is to be written there, without trailing spaces."""
+
+    document: Document
+    offset: int
+    wanted: str
+
+
+def draw(documents: Iterable[Document], count: int, *, seed: int, by_line: bool = False) -> list[Place]:
+    """`count` places, evenly over the characters of each package's code lines, or its lines and then their characters.
+
+    The latter, which meets short lines more often, is how the first trials drew; theirs could also have fewer than
+    3 characters left.
+    """
+    packages: dict[str, list[tuple[Document, Line]]] = {}
+    for document in documents:
+        found = lines_with_room(document.text, "python")
+        packages.setdefault(document.package, []).extend((document, line) for line in found)
+    rng = random.Random(seed)
+    names = sorted(packages)
+    weights = {name: [1 if by_line else _room(line) for _, line in packages[name]] for name in names}
+    drawn = [rng.choices(packages[name], weights[name])[0] for name in _turns(names, count)]
+    return [_place(document, line, rng, loose=by_line) for document, line in drawn]
+
+
+def _turns(names: Sequence[str], count: int) -> list[str]:
+    return [names[i % len(names)] for i in range(count)]
+
+
+def _room(line: Line) -> int:
+    return line.last - line.first + 1
+
+
+def _place(document: Document, line: Line, rng: random.Random, *, loose: bool) -> Place:
+    offset = rng.randint(line.first, line.end - 1 if loose else line.last)
+    return Place(document=document, offset=offset, wanted=document.text[offset : line.end])
+
+
+def opening_blocks(places: Iterable[Place]) -> list[Place]:
+    """Those places whose line opens a block; the whole block is what is to be written."""
+    found = []
+    for place in places:
+        text = place.document.text
+        block = text[place.offset : block_end(text, place.offset)]
+        if "\n" in block:
+            found.append(Place(document=place.document, offset=place.offset, wanted=block))
+    return found
