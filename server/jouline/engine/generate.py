@@ -44,6 +44,7 @@ def generate(
     session: Session, vocabulary: Vocabulary, prompt: Prompt, limits: Limits, cancel: CancelToken
 ) -> Generation:
     """Decode greedily from `prompt` until a stop of `limits`; raises Cancelled when `cancel` is set."""
+    cancel.check()  # before the session gives up anything for a request that nobody wants
     started = time.perf_counter()
     work = session.sync(prompt.tokens)
     prefilled = time.perf_counter()
