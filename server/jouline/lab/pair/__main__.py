@@ -9,11 +9,13 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from jouline.catalogue.card import bundled_folder
 from jouline.errors import JoulineError
+from jouline.lab.pair.corpus import Document
 
 PRECISIONS = ("f16", "q8_0", "q4_0")
 
@@ -89,16 +91,30 @@ def export(given: argparse.Namespace) -> None:
 
 
 def evaluate(given: argparse.Namespace) -> None:
-    """Evaluate the files of every precision and write `evaluation.json`."""
-    from jouline.lab.pair import evaluate as step
+    """Evaluate the files of every precision, and of the pair begun from, and write `evaluation.json`."""
+    from jouline.lab.pair import corpus as texts
     from jouline.lab.pair import export as files
 
     run = _run(given)
+    held_out = texts.read(given.folder / "held_out.jsonl")
     parts = {kind: tuple(run / files.file_name(part, kind) for part in files.PARTS) for kind in PRECISIONS}
-    parts |= {"given": tuple(given.begin)} if given.begin else {}
-    found = {kind: step.report(front, back, given.folder, count=given.places) for kind, (front, back) in parts.items()}
-    (run / "evaluation.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    parts |= {"begun from": tuple(given.begin)} if given.begin else {}
+    found = {}
+    for kind, (front, back) in parts.items():
+        found[kind] = _figures(front, back, held_out, given)
+        (run / "evaluation.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     print(json.dumps(found, indent=1))
+
+
+def _figures(front: Path, back: Path, held_out: list[Document], given: argparse.Namespace) -> dict[str, object]:
+    from jouline.lab.pair import bits, export
+    from jouline.lab.pair import evaluate as step
+    from jouline.lab.pair import tokenizer as vocabulary
+
+    coding = vocabulary.load(given.folder / "tokenizer.json")
+    found = bits.bits_per_byte(export.read(front, back), coding, held_out)
+    rest = step.figures(front, back, held_out, count=given.places)
+    return {"bits_per_byte": {tier: asdict(value) for tier, value in found.items()}, **rest}
 
 
 STEPS: dict[str, Callable[[argparse.Namespace], None]] = {

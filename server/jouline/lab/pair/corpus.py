@@ -14,7 +14,7 @@ import subprocess
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from zipfile import ZipFile
@@ -23,6 +23,7 @@ from jouline.errors import JoulineError
 from jouline.lab.pair import licences
 
 LOCK = Path(__file__).with_name("corpus.lock")
+RECORD = Path(__file__).with_name("licences.txt")  # what each wheel of the lock states, as read when it was pinned
 HELD_OUT = frozenset({"attrs", "click", "flask", "httpx", "requests"})
 PLATFORMS = ("2_34", "2_28", "2_27", "2_24", "2_17")
 WHEELS_FOR = (
@@ -78,18 +79,33 @@ def pinned(lock: Path = LOCK) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==([\w.]+) --hash=sha256:[0-9a-f]{64}$", lock.read_text("utf-8"), re.MULTILINE))
 
 
-def wheels_of(lock: Path, folder: Path) -> dict[str, Path]:
-    """Package name to its pinned wheel in a folder, every licence checked; raises at the first that may not be used."""
+def recorded(record: Path = RECORD) -> dict[str, str]:
+    """Package name and version (`name==version`) to the licence that its wheel states."""
+    return dict(line.split(": ", 1) for line in record.read_text("utf-8").splitlines())
+
+
+def wheels_of(folder: Path, lock: Path = LOCK, record: Path = RECORD) -> dict[str, Path]:
+    """Package name to its pinned wheel in a folder, every licence checked.
+
+    Raises JoulineError at the first wheel that is missing, may not be used, or states another licence than recorded.
+    """
+    expected = recorded(record)
     found = {}
     for name, version in pinned(lock).items():
         wheel = next(iter(folder.glob(f"{name.replace('-', '_')}-{version}-*.whl")), None)
         if wheel is None:
             raise JoulineError(f"the wheel of {name} {version} is not in {folder}; download the corpus again")
-        stated = licences.of_wheel(wheel)
-        if stated is None or not licences.permits(stated):
-            raise JoulineError(f"{name} {version} is under {stated or 'no clear licence'}: take it off {lock.name}")
+        check_licence(f"{name}=={version}", licences.of_wheel(wheel), expected)
         found[name] = wheel
     return found
+
+
+def check_licence(package: str, stated: str | None, expected: Mapping[str, str]) -> None:
+    """Refuse a package whose licence is unclear, not permissive, or not the one recorded."""
+    if stated is None or not licences.permits(stated):
+        raise JoulineError(f"{package} is under {stated or 'no clear licence'}: take it out of the corpus")
+    if expected.get(package) != stated:
+        raise JoulineError(f"{package} is under {stated}, which is not what {RECORD.name} records; correct it there")
 
 
 def refusal(path: str, data: bytes) -> str | None:
@@ -218,7 +234,7 @@ def build(folder: Path, *, cap_chars: int = 3_400_000, seed: int = 0) -> None:
     wheels.mkdir(parents=True, exist_ok=True)
     if len(list(wheels.glob("*.whl"))) < len(pinned()):
         download(wheels)
-    parts = split(wheels_of(LOCK, wheels), cap_chars=cap_chars, seed=seed)
+    parts = split(wheels_of(wheels), cap_chars=cap_chars, seed=seed)
     write(parts.held_out, folder / "held_out.jsonl")
     write(parts.train, folder / "train.jsonl")
     report(parts)

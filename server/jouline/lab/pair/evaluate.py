@@ -1,9 +1,4 @@
-"""What a pair is worth on packages it never saw: bits per byte, and right completions at the contract's places.
-
-Every figure comes with a 95 % interval that resamples whole packages; with five of them it is a coarse one.
-"""
-
-# mypy: allow-subclassing-any, allow-untyped-decorators
+"""What the two models of a pair write at the held-out packages' places, through the product's own engine."""
 
 import os
 from collections import defaultdict
@@ -12,37 +7,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from tokenizers import Tokenizer
-from torch.nn import functional as F  # noqa: N812
 
 from jouline.cancel import CancelToken
 from jouline.catalogue.card import load_catalogue
 from jouline.completion import CompletionRequest, Tier
 from jouline.engine.generate import Limits
 from jouline.engine.options import EngineOptions
-from jouline.engine.pair import Pair as EnginePair
-from jouline.engine.pair import PairFiles
-from jouline.lab.pair import corpus, export, tokenizer
+from jouline.engine.pair import Pair, PairFiles
 from jouline.lab.pair.corpus import Document
-from jouline.lab.pair.network import Pair
+from jouline.lab.pair.estimates import Estimate, interval
 from jouline.lab.pair.places import Place, draw, opening_blocks
-from jouline.lab.pair.tokenizer import markers
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.options import PipelineOptions
 
-WINDOW = 640
+CONTEXT_TOKENS = 640  # what the pair was trained on
 TIERS: tuple[Tier, Tier] = ("small", "large")
 LINE = Limits(max_tokens=48)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A mean and the ends of its 95 % bootstrap interval over packages."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,17 +58,6 @@ def distance(a: str, b: str) -> int:
     return int(row[-1])
 
 
-def interval(
-    numerators: dict[str, float], denominators: dict[str, float], *, draws: int = 2000, seed: int = 0
-) -> Estimate:
-    """Ratio of sums over packages, with an interval that draws packages with replacement."""
-    names = sorted(numerators)
-    top, bottom = (np.array([values[n] for n in names]) for values in (numerators, denominators))
-    picks = np.random.default_rng(seed).integers(0, len(names), (draws, len(names)))
-    low, high = np.percentile(top[picks].sum(1) / bottom[picks].sum(1), [2.5, 97.5])
-    return Estimate(mean=float(top.sum() / bottom.sum()), low=float(low), high=float(high))
-
-
 def mean(answers: Iterable[Answer], value: Callable[[Answer], float]) -> Estimate:
     """Mean of a value of answers."""
     sums: dict[str, float] = defaultdict(float)
@@ -99,30 +68,12 @@ def mean(answers: Iterable[Answer], value: Callable[[Answer], float]) -> Estimat
     return interval(sums, counts)
 
 
-@torch.no_grad()
-def bits_per_byte(pair: Pair, vocabulary: Tokenizer, documents: Sequence[Document]) -> dict[Tier, Estimate]:
-    """Bits per byte of UTF-8 of both exits, float32, windows of 640 tokens that begin with an end-of-text."""
-    bits: dict[Tier, dict[str, float]] = {tier: defaultdict(float) for tier in TIERS}
-    size: dict[str, float] = defaultdict(float)
-    end = markers(vocabulary).end
-    for document in documents:
-        ids = vocabulary.encode(document.text, add_special_tokens=False).ids
-        size[document.package] += len(document.text.encode())
-        for start in range(0, len(ids), WINDOW):
-            window = ids[start : start + WINDOW]
-            states = pair(torch.tensor([[end, *window[:-1]]]))
-            for tier, state in zip(TIERS, states, strict=True):
-                loss = F.cross_entropy(state[0] @ pair.embedding.weight.T, torch.tensor(window), reduction="sum")
-                bits[tier][document.package] += loss.item() / np.log(2)
-    return {tier: interval(bits[tier], size) for tier in TIERS}
-
-
-def completer(front: Path, back: Path, *, context_tokens: int = WINDOW) -> tuple[EnginePair, Completer]:
+def completer(front: Path, back: Path, *, context_tokens: int = CONTEXT_TOKENS) -> tuple[Pair, Completer]:
     """Return the product's own engine and prompts on two files, one thread each; close the engine when done."""
     options = EngineOptions(context_tokens=context_tokens, threads=1)
     files = PairFiles(kind="exit", small=front, large=back, small_options=options, large_options=options)
     card = load_catalogue().pair("embedded")
-    engine = EnginePair(files)
+    engine = Pair(files)
     return engine, Completer(engine, {"small": card.small, "large": card.large}, PipelineOptions(), context_tokens)
 
 
@@ -181,17 +132,14 @@ def cpu_seconds(complete: Completer, places: Sequence[Place], tier: Tier) -> flo
     return (after.user + after.system - before.user - before.system) / len(places)
 
 
-def report(front: Path, back: Path, folder: Path, *, count: int, seed: int = 11) -> dict[str, object]:
-    """Return all figures of two files as plain values: bits per byte, lines by both ways of drawing, blocks, cost."""
-    documents = corpus.read(folder / "held_out.jsonl")
-    bits = bits_per_byte(export.read(front, back), tokenizer.load(folder / "tokenizer.json"), documents)
+def figures(front: Path, back: Path, documents: Sequence[Document], *, count: int, seed: int = 11) -> dict[str, object]:
+    """Return all figures of two files as plain values: lines by both ways of drawing, blocks, sizes, CPU-seconds."""
     by_character = draw(documents, count, seed=seed)
     by_line = draw(documents, count, seed=seed, by_line=True)
     engine, complete = completer(front, back)
     try:
         return {
             "bytes": {"front": front.stat().st_size, "back": back.stat().st_size},
-            "bits_per_byte": {tier: asdict(value) for tier, value in bits.items()},
             "rest_of_line": summary(answers(complete, by_character, lambda _: LINE)),
             "rest_of_line_by_line": summary(answers(complete, by_line, lambda _: LINE)),
             "block": summary(answers(complete, opening_blocks(by_character), block_limits)),

@@ -10,28 +10,14 @@ from email.parser import HeaderParser
 from pathlib import Path
 from zipfile import ZipFile
 
-ALLOWED = frozenset(
-    [
-        "0BSD",
-        "Apache-2.0",
-        "BSD-2-Clause",
-        "BSD-3-Clause",
-        "CC0-1.0",
-        "HPND",
-        "ISC",
-        "MIT",
-        "MIT-0",
-        "MIT-CMU",
-        "PSF-2.0",
-        "Python-2.0",
-        "Unlicense",
-        "ZPL-2.1",
-        "Zlib",
-    ]
-)
+ALLOWED = frozenset({
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "HPND", "ISC", "MIT", "MIT-0", "MIT-CMU",
+    "PSF-2.0", "Python-2.0", "Unlicense", "ZPL-2.1", "Zlib",
+    "LicenseRef-BSD",  # a package that says "BSD" and leaves the number of clauses open
+})  # fmt: skip
 CLASSIFIERS = {
     "Apache Software License": "Apache-2.0",
-    "BSD License": "BSD-3-Clause",
+    "BSD License": "LicenseRef-BSD",
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Python Software Foundation License": "PSF-2.0",
@@ -43,8 +29,8 @@ FREE_TEXT = {
     "apache 2.0 license": "Apache-2.0",
     "apache license 2.0": "Apache-2.0",
     "apache license, version 2.0": "Apache-2.0",
-    "bsd": "BSD-3-Clause",
-    "bsd license": "BSD-3-Clause",
+    "bsd": "LicenseRef-BSD",
+    "bsd license": "LicenseRef-BSD",
     "mit license": "MIT",
 }
 
