@@ -73,9 +73,7 @@ class Entry:
         times = astuple(self.timings) if self.timings else (None,) * 5
         saved = astuple(self.saved_by) if self.saved_by else (None,) * 5
         flat |= zip(("queue_ms", "route_ms", "prompt_ms", "generate_ms", "total_ms"), times, strict=True)
-        flat |= zip(
-            ("saved_route", "saved_exit", "saved_stop", "saved_gate", "saved_drafts"), saved, strict=True
-        )
+        flat |= zip(("saved_route", "saved_exit", "saved_stop", "saved_gate", "saved_drafts"), saved, strict=True)
         return flat
 
 

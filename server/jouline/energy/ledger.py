@@ -29,9 +29,7 @@ RETRY_S = 30.0
 KEPT_FOR_RETRY = 20_000
 
 _COLUMNS = tuple(Entry().row())
-_INSERT = (
-    f"INSERT OR IGNORE INTO entry ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"  # noqa: S608
-)
+_INSERT = f"INSERT OR IGNORE INTO entry ({', '.join(_COLUMNS)}) VALUES ({', '.join(':' + name for name in _COLUMNS)})"  # noqa: S608
 # A later word on a suggestion never weakens an earlier one: accepted > partial > rejected > shown.
 _RANK = "CASE {} WHEN 'accepted' THEN 4 WHEN 'partial' THEN 3 WHEN 'rejected' THEN 2 WHEN 'shown' THEN 1 ELSE 0 END"
 _FEEDBACK = f"""

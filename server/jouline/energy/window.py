@@ -68,9 +68,7 @@ class Measurement:
         return None if self.joules is None or self.duration_s <= 0 else self.joules / self.duration_s
 
 
-def measure(
-    start: Snapshot, end: Snapshot, core: CoreWatts, idle_w: Callable[[Meter], float | None]
-) -> Measurement:
+def measure(start: Snapshot, end: Snapshot, core: CoreWatts, idle_w: Callable[[Meter], float | None]) -> Measurement:
     """Return what the window between two snapshots cost us.
 
     A processor counter that says nothing over the window is replaced by the CPU-time model, and a caveat says so.
@@ -171,9 +169,7 @@ def _known(meter: Meter, gross: float, ours: Interval, method: Method, caveat: s
 
 
 def _unknown(meter: Meter, why: str) -> Part:
-    return Part(
-        meter=meter.name, domain=meter.domain, covers=meter.covers, counted=meter.counted, caveat=why
-    )
+    return Part(meter=meter.name, domain=meter.domain, covers=meter.covers, counted=meter.counted, caveat=why)
 
 
 def total(parts: list[Part], duration_s: float, cpu_seconds: float, core: CoreWatts) -> Measurement:
@@ -183,9 +179,7 @@ def total(parts: list[Part], duration_s: float, cpu_seconds: float, core: CoreWa
     known = [part for part in parts if part.counted and part.joules is not None]
     caveats = tuple(dict.fromkeys(part.caveat for part in parts if part.caveat))
     if unknown_gpu or not known:
-        return Measurement(
-            duration_s=duration_s, cpu_seconds=cpu_seconds, parts=tuple(parts), caveats=caveats
-        )
+        return Measurement(duration_s=duration_s, cpu_seconds=cpu_seconds, parts=tuple(parts), caveats=caveats)
     return Measurement(
         joules=_sum(part.joules for part in known),
         joules_low=_sum(part.joules_low for part in known),
