@@ -13,6 +13,8 @@ _BEFORE_CHARS = 2_000
 _AFTER_CHARS = 400
 _WALK_BACK_CHARS = 120
 
+_Key = tuple[str, int, int, int]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
@@ -31,25 +33,27 @@ class CompletionCache:
 
     def __init__(self, entries: int = 256) -> None:
         self._limit = entries
-        self._entries: OrderedDict[tuple[str, int, int, int], CacheEntry] = OrderedDict()
+        self._entries: OrderedDict[_Key, CacheEntry] = OrderedDict()
 
     def put(self, request: CompletionRequest, entry: CacheEntry) -> None:
         """Remember what was offered at the request's place; an empty text is a known silence."""
-        self._entries[_key(request, request.offset)] = entry
-        self._entries.move_to_end(_key(request, request.offset))
+        key = _key(request, request.offset, _behind(request))
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
         while len(self._entries) > self._limit:
             self._entries.popitem(last=False)
 
     def get(self, request: CompletionRequest) -> CacheEntry | None:
         """Return what is left of an offer made here or earlier on this line, if what was typed since agrees with it.
 
-        Only an offer made under the same route and energy setting counts. A silence is known only at its own place.
+        Only an offer made under the same route and energy setting counts. A silence is known only at its own place, and
+        does not answer who asks by hand.
         """
-        typed = request.line_prefix
+        typed, behind = request.line_prefix, _behind(request)
         for back in range(min(len(typed), _WALK_BACK_CHARS) + 1):
-            key = _key(request, request.offset - back)
+            key = _key(request, request.offset - back, behind)
             entry = self._entries.get(key)
-            if entry is None or not _same_wish(entry, request):
+            if entry is None or not _answers(entry, request):
                 continue
             tail = typed[len(typed) - back :]
             if entry.text.startswith(tail) and (len(entry.text) > back or back == 0):
@@ -62,12 +66,18 @@ class CompletionCache:
         self._entries.clear()
 
 
-def _key(request: CompletionRequest, offset: int) -> tuple[str, int, int, int]:
+def _behind(request: CompletionRequest) -> int:
+    return hash((request.suffix[:_AFTER_CHARS], request.multiline))
+
+
+def _key(request: CompletionRequest, offset: int, behind: int) -> _Key:
     before = request.text[max(0, offset - _BEFORE_CHARS) : offset]
-    return request.uri, offset, hash(before), hash(request.suffix[:_AFTER_CHARS])
+    return request.uri, offset, hash(before), behind
 
 
-def _same_wish(entry: CacheEntry, request: CompletionRequest) -> bool:
+def _answers(entry: CacheEntry, request: CompletionRequest) -> bool:
+    if not entry.text and (request.trigger == "invoked" or request.show_all):
+        return False
     return entry.route == request.route and entry.energy_saving == request.energy_saving
 
 

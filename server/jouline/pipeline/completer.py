@@ -1,6 +1,7 @@
 """From a request to a model's text: window, prompt, decode. Used by the product and by the lab alike."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -45,23 +46,27 @@ class Completer:
 
     def generate(self, request: CompletionRequest, tier: Tier, cancel: CancelToken, limits: Limits) -> Generation:
         """Return what the model of `tier` writes at the request's place."""
-        return self._engine.generate(tier, self.prompt(request, tier, limits.max_tokens), limits, cancel)
+        fitting = replace(limits, max_tokens=self._room(limits.max_tokens))
+        return self._engine.generate(tier, self.prompt(request, tier, limits.max_tokens), fitting, cancel)
 
     def prompt(self, request: CompletionRequest, tier: Tier, room: int) -> Prompt:
-        """Return the prompt that leaves `room` tokens for the answer."""
+        """Return the prompt that leaves `room` tokens for the answer, but never more than half of the context."""
         card = self._cards[tier]
-        suffix = self._suffix(request, tier, card.fim.suffix_tokens)
-        budget = self._context_tokens - len(suffix) - _MARKERS - room
+        suffix = self._suffix(request, tier, min(card.fim.suffix_tokens, self._context_tokens // 4))
+        budget = self._context_tokens - len(suffix) - _MARKERS - self._room(room)
         prefix, stub = self._prefix(request, tier, budget, healing=card.healing)
         special = partial(self._engine.special, tier)
         return Prompt(tokens=arrange(card.fim, special, prefix=prefix, suffix=suffix), stub=stub)
+
+    def _room(self, wanted: int) -> int:
+        return min(wanted, self._context_tokens // 2)
 
     def _suffix(self, request: CompletionRequest, tier: Tier, limit: int) -> list[int]:
         text = suffix_window(request.suffix, limit * _SUFFIX_CHARS_PER_TOKEN)
         return self._engine.tokenise(tier, text)[:limit]
 
     def _prefix(self, request: CompletionRequest, tier: Tier, budget: int, *, healing: bool) -> tuple[list[int], str]:
-        """Return the prefix's ids and the stub; dense text that overflows the budget has its window moved on."""
+        """Return the prefix's ids and the stub; dense text that overflows the budget gets a shorter window."""
         step = self._options.window_step_chars
         chars = budget * _CHARS_PER_TOKEN
         while True:
@@ -71,6 +76,4 @@ class Completer:
             tokens = self._engine.tokenise(tier, kept)
             if len(tokens) <= budget:
                 return tokens, stub
-            if chars <= step:
-                return tokens[-budget:], stub
-            chars -= step
+            chars -= max(1, min(step, chars // 2))

@@ -8,15 +8,16 @@ values of what stands before stay good.
 def window_start(text: str, offset: int, budget_chars: int, step_chars: int) -> int:
     """Return where a prefix of at most `budget_chars` before `offset` should begin.
 
-    It is 0 while all fits; then the first line start at or after a multiple of `step_chars`, so that it moves only when
-    the cursor has gone a whole step on. A single line longer than the budget is cut where the step falls.
+    It is 0 while all fits; then the first line start within a step behind a multiple of the step, so that it moves only
+    when the cursor has gone a whole step on. Where that stretch has no line start, a long line is cut at the multiple.
+    The step is `step_chars`, or a third of the budget if that is less, so that at least a third of it is always used.
     """
     if offset <= budget_chars:
         return 0
-    earliest = offset - budget_chars
-    anchor = -(-earliest // step_chars) * step_chars
-    line = text.find("\n", max(anchor - 1, 0), offset) + 1
-    return line if 0 < line < offset else min(max(anchor, earliest), offset)
+    step = max(1, min(step_chars, budget_chars // 3))
+    anchor = -(-(offset - budget_chars) // step) * step
+    line = text.find("\n", anchor - 1, min(anchor + step, offset) - 1) + 1
+    return line or anchor
 
 
 def suffix_window(suffix: str, budget_chars: int) -> str:
