@@ -78,8 +78,6 @@ FILTERS: tuple[Filter, ...] = (strip_end, fit_rest_of_line, drop_repeated_line)
 def _covered(text: str, rest: str) -> int:
     """Return how many characters of `rest`, closers and what may follow them, the text closes itself."""
     closed = unmatched_closers(text)
-    if not closed:
-        return 0
     if text.endswith(rest.strip()) and len(closed) >= sum(char in _CLOSERS for char in rest):
         return len(rest)
     for index, char in enumerate(rest):
