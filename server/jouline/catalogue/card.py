@@ -23,6 +23,10 @@ CATALOGUE_FILE = "catalogue.toml"
 BITS_PER_WEIGHT: Mapping[str, float] = MappingProxyType({"q8_0": 8.5, "q6_k": 6.56, "q5_k_m": 5.7, "q4_k_m": 4.89})
 ESTIMATE_CONTEXT_TOKENS = 4096
 
+SUFFIX_TOKENS: Mapping[Layout, int] = MappingProxyType(
+    {"suffix-prefix": 256, "suffix-prefix-middle": 256, "prefix-suffix-middle": 64}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FimCard:
@@ -171,13 +175,14 @@ def _read(path: Path) -> dict[str, Any]:
 def _family(family_id: str, path: Path, row: dict[str, Any]) -> FamilyCard:
     try:
         fim = FimCard(
-            layout=row.pop("layout"),
+            layout=row["layout"],
             prefix=row.pop("prefix"),
             suffix=row.pop("suffix"),
             middle=row.pop("middle", None),
             end=tuple(row.pop("end")),
-            suffix_tokens=row.pop("suffix_tokens", 256),
+            suffix_tokens=row.pop("suffix_tokens", SUFFIX_TOKENS[row["layout"]]),
         )
+        del row["layout"]
         lists = {key: tuple(row.pop(key)) for key in ("architectures", "names", "sources")}
         return FamilyCard(id=family_id, fim=fim, healing=row.pop("healing"), **lists, **row)
     except (KeyError, TypeError) as error:

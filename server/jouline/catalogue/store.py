@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jouline.catalogue.card import CATALOGUE_FILE, Catalogue, PairCard, StageCard, load_catalogue
+from jouline.catalogue.card import CATALOGUE_FILE, Catalogue, PairCard, StageCard, bundled_folder, load_catalogue
 from jouline.catalogue.gguf_header import read_header
 from jouline.errors import CatalogueError
 
@@ -26,6 +26,11 @@ class ModelStore:
 
     data_dir: Path
     bundled_dir: Path
+
+    @classmethod
+    def under(cls, data_folder: Path) -> "ModelStore":
+        """Return the store in the user's data folder, beside the models that came with the program."""
+        return cls(data_dir=data_folder / "models", bundled_dir=bundled_folder())
 
     @property
     def own_file(self) -> Path:
@@ -72,6 +77,10 @@ class ModelStore:
     def check_pair(self, pair: PairCard) -> tuple[Path, Path]:
         """Return the small and the large file of a pair, both checked."""
         return self.check(pair.small), self.check(pair.large)
+
+    def pair_complete(self, pair: PairCard) -> bool:
+        """Tell whether both files of a pair are there and whole."""
+        return self.complete(pair.small) and self.complete(pair.large)
 
     def verify(self, stage: StageCard, progress: Callable[[int], None] = lambda _bytes: None) -> str:
         """Read the whole file and return its SHA-256; raise `CatalogueError` where it differs from the known one.
