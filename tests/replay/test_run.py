@@ -14,8 +14,7 @@ from jouline.replay.sources import SourceFile
 from jouline.replay.tally import Tally
 
 TEXT = (
-    "import os\n\n\ndef read(path):\n    with open(path) as file:\n        return file.read()\n\n\n"
-    "print(read('a'))\n"
+    "import os\n\n\ndef read(path):\n    with open(path) as file:\n        return file.read()\n\n\nprint(read('a'))\n"
 )
 FIELDS = {
     "files", "chars", "keystrokes", "requests", "skipped", "cache_hits", "shown", "accepted",

@@ -92,9 +92,7 @@ def judged(goal: str, suggestion: str, *, replace: int = 0) -> Key | None:
     for char in before:
         editor.press(Key(kind="char", text=char))
     typist = Typist(goal=text, passage=Passage(start=0, end=len(text)), rhythm=Rhythm(seed=0))
-    return typist.judge(
-        editor, Completion(id="1", text=suggestion, action="generate", reason="", replace=replace)
-    )
+    return typist.judge(editor, Completion(id="1", text=suggestion, action="generate", reason="", replace=replace))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,14 @@ class Screen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Began:
+    """The person went to a place where a passage is missing."""
+
+    at_ms: float
+    screen: Screen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Typed:
     """A key was pressed."""
 
@@ -70,4 +78,4 @@ class Rejected:
     completion: Completion
 
 
-Event = Typed | Accepted | Answered | Superseded | Rejected
+Event = Began | Typed | Accepted | Answered | Superseded | Rejected

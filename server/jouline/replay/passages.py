@@ -29,7 +29,6 @@ class _Lines:
 
     spans: list[tuple[int, int]]
     code: list[bool]
-    blank: list[bool]
 
     def passage(self, first: int, last: int) -> Passage:
         start = self.spans[first - 1][1] if first else 0
@@ -39,8 +38,8 @@ class _Lines:
 def choose_passages(text: str, *, language: str, seed: int, chars: int) -> list[Passage]:
     """Return blocks and lines of `text` that do not overlap, about `chars` code points in all, in a seeded order.
 
-    The draw is even over the blocks and lines there are: nothing is chosen because a model might know it. Comment
-    lines, blank lines and docstrings begin no passage but may stand inside a block.
+    The draw is even over the blocks and lines there are: nothing is chosen because a model might know it. Blank
+    lines, lines of comment and docstrings are not typed.
     """
     lines = _split(text, language)
     chance = random.Random(f"{seed}:passages")
@@ -57,11 +56,16 @@ def _take(lines: _Lines, candidates: list[tuple[int, int]], chars: int) -> list[
     left = chars
     for first, last in candidates:
         passage = lines.passage(first, last)
-        if used.isdisjoint(range(first, last + 1)) and passage.length <= max(left, 0 if chosen else chars * 2):
+        if used.isdisjoint(range(first, last + 1)) and passage.length <= left:
             chosen.append(passage)
             used.update(range(first, last + 1))
             left -= passage.length
-    return chosen
+    shortest = min((lines.passage(first, last) for first, last in candidates), key=_length, default=None)
+    return chosen or ([shortest] if shortest else [])
+
+
+def _length(passage: Passage) -> int:
+    return passage.length
 
 
 def _interleave(blocks: list[tuple[int, int]], singles: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -73,15 +77,15 @@ def _interleave(blocks: list[tuple[int, int]], singles: list[tuple[int, int]]) -
 
 
 def _blocks(lines: _Lines) -> list[tuple[int, int]]:
-    """Find the runs of two lines or more without a blank line that begin with code; long runs are cut."""
+    """Find the runs of two lines of code or more; long runs are cut."""
     blocks: list[tuple[int, int]] = []
     first = None
-    for index, blank in enumerate([*lines.blank, True]):
-        if first is not None and (blank or index - first == _LONGEST_BLOCK_LINES):
+    for index, is_code in enumerate([*lines.code, False]):
+        if first is not None and (not is_code or index - first == _LONGEST_BLOCK_LINES):
             if index - first > 1:
                 blocks.append((first, index - 1))
             first = None
-        if first is None and not blank and lines.code[index]:
+        if first is None and is_code:
             first = index
     return blocks
 
@@ -90,16 +94,14 @@ def _split(text: str, language: str) -> _Lines:
     docstrings = _docstring_lines(text) if language == "python" else set()
     spans: list[tuple[int, int]] = []
     code: list[bool] = []
-    blank: list[bool] = []
     start = 0
     for number, line in enumerate(text.split("\n"), start=1):
         content = line.removesuffix("\r")
         spans.append((start, start + len(content)))
-        blank.append(not content.strip())
-        is_comment = content.lstrip().startswith(_COMMENT_MARKS)
-        code.append(not blank[-1] and not is_comment and number not in docstrings)
+        is_prose = content.lstrip().startswith(_COMMENT_MARKS) or number in docstrings
+        code.append(bool(content.strip()) and not is_prose)
         start += len(line) + 1
-    return _Lines(spans=spans, code=code, blank=blank)
+    return _Lines(spans=spans, code=code)
 
 
 def _docstring_lines(text: str) -> set[int]:

@@ -29,7 +29,7 @@ class Spent(Protocol):
 
     @property
     def residency_joules(self) -> float | None:
-        """Joules of keeping models ready between requests."""
+        """Joules of keeping models ready between requests, what else this process does among them."""
 
 
 class App(Protocol):
@@ -90,56 +90,65 @@ def replay(
         progress(typing)
         for event in play(typing, app, options):
             tally.add(event)
+    residency_joules, ended = app.session_energy().residency_joules, time.perf_counter()
     around = Surroundings(
         files=len(typings),
         chars=sum(passage.length for typing in typings for passage in typing.passages),
         presses_unaided=sum(_unaided(typing) for typing in typings),
-        residency_joules=app.session_energy().residency_joules,
-        wall_seconds=time.perf_counter() - started,
+        residency_joules=residency_joules,
+        wall_seconds=ended - started,
     )
     return tally, around
 
 
 def ask_app(app: App, clock: Callable[[], float] = time.perf_counter) -> Ask:
     """Return the way to ask a real app: a request that takes too long is cancelled in the engine."""
+    wasted = Wasted(app)
 
     def ask(request: CompletionRequest, patience_ms: float | None) -> Reply:
         cancel = CancelToken()
-        wasted = app.session_energy().cancelled_joules
-        began = clock()
+        began, cpu = clock(), time.process_time()
         future = app.submit(request, cancel)
         try:
             completion = future.result(None if patience_ms is None else patience_ms / 1e3)
         except TimeoutError:
             cancel.cancel()
-            return _stopped(future, (clock() - began) * 1e3, lambda: _since(wasted, app))
-        spent = completion.energy.joules, completion.cpu_seconds
-        return Reply(
-            completion=completion, engine_ms=(clock() - began) * 1e3, joules=spent[0], cpu_seconds=spent[1]
-        )
+            return _stopped(future, wasted, (clock() - began) * 1e3, cpu)
+        joules, spent = completion.energy.joules, completion.cpu_seconds
+        return Reply(completion=completion, engine_ms=(clock() - began) * 1e3, joules=joules, cpu_seconds=spent)
 
     return ask
 
 
-def _stopped(future: Future[Completion], engine_ms: float, wasted: Callable[[], float | None]) -> Reply:
+class Wasted:
+    """Tells how many joules each stopped request took, from the app's running total."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._before = app.session_energy().cancelled_joules or 0.0
+
+    def joules(self) -> float | None:
+        """Return what has been wasted since the last call; None where the app cannot tell."""
+        now = self._app.session_energy().cancelled_joules
+        if now is None:
+            return None
+        since, self._before = now - self._before, now
+        return since
+
+
+def _stopped(future: Future[Completion], wasted: Wasted, engine_ms: float, cpu_before: float) -> Reply:
     try:
         completion = future.result()  # it came to its end while it was being cancelled
     except Cancelled:
-        return Reply(completion=None, engine_ms=engine_ms, joules=wasted())
-    return Reply(
-        completion=None, engine_ms=engine_ms, joules=completion.energy.joules, cpu_seconds=completion.cpu_seconds
-    )
-
-
-def _since(before: float | None, app: App) -> float | None:
-    now = app.session_energy().cancelled_joules
-    return None if before is None or now is None else now - before
+        # This thread only waited, so the process's time is the request's.
+        spent = time.process_time() - cpu_before
+        return Reply(completion=None, engine_ms=engine_ms, joules=wasted.joules(), cpu_seconds=spent)
+    joules, spent_by_all = completion.energy.joules, completion.cpu_seconds
+    return Reply(completion=None, engine_ms=engine_ms, joules=joules, cpu_seconds=spent_by_all)
 
 
 def _plan(source: SourceFile, options: Options) -> Typing:
-    passages = choose_passages(
-        source.text, language=source.language, seed=options.seed, chars=options.chars
-    )
+    passages = choose_passages(source.text, language=source.language, seed=options.seed, chars=options.chars)
     rhythm = Rhythm(seed=options.seed, speed_cps=options.speed_cps, salt=source.path.name)
     return Typing(source=source, passages=tuple(passages), rhythm=rhythm)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from jouline.completion import Completion, CompletionRequest
 from jouline.replay.editor import Editor, Key
-from jouline.replay.events import Accepted, Answered, Event, Rejected, Screen, Superseded, Typed
+from jouline.replay.events import Accepted, Answered, Began, Event, Rejected, Screen, Superseded, Typed
 from jouline.replay.passages import Passage
 from jouline.replay.policy import Policy
 from jouline.replay.rhythm import Rhythm
@@ -59,6 +59,7 @@ class Session:
     def type(self, source: SourceFile, passage: Passage) -> Iterator[Event]:
         """Take the passage out of the file and type it again; at the end the text is the file's."""
         editor = take_out(source, passage)
+        yield Began(at_ms=self._clock_ms, screen=Screen.of(editor))
         typist = Typist(goal=source.text, passage=passage, rhythm=self._rhythm)
         press = typist.next(editor)
         offered: Completion | None = None

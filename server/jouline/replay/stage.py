@@ -1,0 +1,121 @@
+"""The live view of a replay: the code being typed, what became of each request and why, joules and totals."""
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.layout import Layout
+from rich.panel import Panel
+from rich.text import Text
+
+from jouline.completion import Completion
+from jouline.replay.code_view import CodeView, Flash
+from jouline.replay.events import Accepted, Answered, Began, Event, Rejected, Screen, Superseded, Typed
+from jouline.replay.sources import SourceFile
+from jouline.replay.tally import Tally
+from jouline.replay.wording import offer, price, totals, who
+
+_FLASH_MS = 700.0
+_WIDE_COLUMNS = 110
+_SIDE_COLUMNS = 46
+_BOTTOM_ROWS = 12
+_REQUEST_ROWS = 7
+_SUGGESTION_ROWS = 6
+_NOTHING = Text("nothing yet", style="dim")
+
+
+class Stage:
+    """What is on the stage now. `show` takes the next event; drawing changes nothing."""
+
+    def __init__(self, source: SourceFile, *, title: str, passages: int) -> None:
+        """`title` names the file on screen; `passages` is how many will be typed."""
+        self.tally = Tally()
+        self._view = CodeView(source.text, source.language)
+        self._title = title
+        self._passages = passages
+        self._passage = 0
+        self._screen = Screen(before="", pending="", after=source.text)
+        self._ghost: Completion | None = None
+        self._flash: Flash | None = None
+        self._flash_until_ms = 0.0
+        self._now: list[Text] = [_NOTHING]
+        self._last: Answered | None = None
+        self._fate = Text("")
+
+    def show(self, event: Event) -> None:
+        """Take in what happened."""
+        self.tally.add(event)
+        if event.at_ms > self._flash_until_ms:
+            self._flash = None
+        match event:
+            case Began():
+                self._screen, self._ghost = event.screen, None
+                self._passage += 1
+            case Typed():
+                self._screen, self._ghost = event.screen, None
+            case Answered():
+                self._answer(event)
+            case Accepted():
+                self._accept(event)
+            case Rejected():
+                self._fate = Text("not accepted", style="yellow")
+            case Superseded():
+                self._now = [Text(f"stopped after {event.engine_ms:.0f} ms: the next key came first", style="yellow")]
+
+    def _answer(self, event: Answered) -> None:
+        completion = event.completion
+        self._ghost = completion if completion.text else None
+        self._now = [
+            who(event).append("" if completion.text else ", no offer", style="yellow"),
+            Text(price(completion)),
+            Text(completion.reason, style="dim"),
+        ]
+        if completion.text and not event.again:
+            self._last, self._fate = event, Text("")
+
+    def _accept(self, event: Accepted) -> None:
+        self._screen, self._ghost = event.screen, None
+        end = len(event.screen.before)
+        self._flash = Flash(start=end - len(event.key.text), end=end)
+        self._flash_until_ms = event.at_ms + _FLASH_MS
+        self._fate = Text("accepted" if event.whole else f"accepted: {event.key.text!r}", style="bold green")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the stage as large as the terminal is."""
+        width, height = options.max_width, options.height or console.height
+        yield self._wide(width, height) if width >= _WIDE_COLUMNS else self._narrow(width, height)
+
+    def _wide(self, width: int, height: int) -> Layout:
+        layout, side = Layout(), Layout(size=_SIDE_COLUMNS)
+        above = Layout(self._request(), size=_REQUEST_ROWS), Layout(self._suggestion(), size=_SUGGESTION_ROWS)
+        side.split_column(*above, Layout(self._totals()))
+        layout.split_row(Layout(self._code(width - _SIDE_COLUMNS, height)), side)
+        return layout
+
+    def _narrow(self, width: int, height: int) -> Layout:
+        layout, below = Layout(), Layout(size=_BOTTOM_ROWS)
+        left = Layout()
+        left.split_column(Layout(self._request(), size=_REQUEST_ROWS), Layout(self._suggestion()))
+        below.split_row(left, Layout(self._totals()))
+        layout.split_column(Layout(self._code(width, height - _BOTTOM_ROWS)), below)
+        return layout
+
+    def _code(self, width: int, height: int) -> Panel:
+        drawn = self._view.draw(self._screen, self._ghost, self._flash, width=width - 4, height=height - 2)
+        note = f"typing part {self._passage} of {self._passages} again"
+        title = Text(self._title, style="bold")
+        return Panel(drawn, title=title, subtitle=note, title_align="left", subtitle_align="right")
+
+    def _request(self) -> Panel:
+        return _panel("this key", self._now)
+
+    def _suggestion(self) -> Panel:
+        if self._last is None:
+            return _panel("last suggestion", [_NOTHING])
+        text = Text(offer(self._last.completion), style="italic", no_wrap=True, overflow="ellipsis")
+        return _panel("last suggestion", [text, who(self._last), self._fate])
+
+    def _totals(self) -> Panel:
+        return _panel("so far", totals(self.tally))
+
+
+def _panel(title: str, lines: list[Text]) -> Panel:
+    content: list[RenderableType] = [*lines]
+    return Panel(Group(*content), title=title, title_align="left")
