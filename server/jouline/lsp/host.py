@@ -1,0 +1,98 @@
+"""The completion engine as the server sees it, and the one thread in which it is opened, told things and closed."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+from jouline.cancel import CancelToken
+from jouline.completion import Completion, CompletionRequest, Feedback, Method
+from jouline.config import Config
+from jouline.errors import JoulineError
+
+log = logging.getLogger(__name__)
+
+
+class SessionTotals(Protocol):
+    """A session's energy so far, in joules; None is unknown."""
+
+    @property
+    def saved_joules(self) -> float | None: ...  # noqa: D102
+    @property
+    def saved_joules_stddev(self) -> float | None: ...  # noqa: D102
+    @property
+    def spent_joules(self) -> float | None: ...  # noqa: D102
+    @property
+    def method(self) -> Method: ...  # noqa: D102
+    @property
+    def requests(self) -> int: ...  # noqa: D102
+
+
+class App(Protocol):
+    """What the server needs of `jouline.app.App`."""
+
+    def submit(self, request: CompletionRequest, cancel: CancelToken) -> "Future[Completion]":
+        """Answer a request in the engine's thread."""
+
+    def feedback(self, feedback: Feedback) -> None:
+        """Learn what became of a suggestion."""
+
+    def reconfigure(self, config: Config) -> None:
+        """Take up other settings."""
+
+    def session_energy(self) -> SessionTotals:
+        """Return the session's totals."""
+
+    def explain(self, uri: str, offset: int) -> Completion | None:
+        """Return the last answer at a place."""
+
+    def close(self) -> None:
+        """Free the models."""
+
+
+class Host:
+    """Owns the `App`. Work is done in the order in which it was given, never in the caller's thread."""
+
+    def __init__(self, build: Callable[[Config], App]) -> None:
+        self._build = build
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jouline-host")
+        self._closed = False
+        self.app: App | None = None
+
+    def settle(self, config: Config) -> "Future[App | None]":
+        """Bring the app in line with the settings: opened, reconfigured, or closed where they say off."""
+        return self._thread.submit(self._settle, config)
+
+    def feedback(self, feedback: Feedback) -> None:
+        """Pass on what became of a suggestion; nobody hears it after `close`."""
+        if not self._closed:
+            self._thread.submit(self._feedback, feedback)
+
+    def close(self) -> None:
+        """Close the app, after what was begun; return when that is done. A second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._thread.submit(self._close)
+        self._thread.shutdown(wait=True)
+
+    def _settle(self, config: Config) -> App | None:
+        if not config.enable:
+            self._close()
+        elif self.app is None:
+            self.app = self._build(config)
+        else:
+            self.app.reconfigure(config)
+        return self.app
+
+    def _feedback(self, feedback: Feedback) -> None:
+        if self.app is None:
+            return
+        try:
+            self.app.feedback(feedback)
+        except JoulineError as error:
+            log.warning("feedback lost: %s", type(error).__name__)
+
+    def _close(self) -> None:
+        app, self.app = self.app, None
+        if app is not None:
+            app.close()

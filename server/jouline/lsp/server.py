@@ -1,0 +1,280 @@
+"""The language server: its settings, its engine's life, and what it tells the editor."""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from jouline import __version__
+from jouline.cancel import Cancelled, CancelToken
+from jouline.completion import Completion, Feedback
+from jouline.config import Config, Folders, load
+from jouline.errors import JoulineError
+from jouline.hardware import PowerSource, power_source, sysfs_root
+from jouline.lsp.host import App, Host
+from jouline.lsp.journal import describe, request_line, set_detail
+from jouline.lsp.offers import Offers
+from jouline.lsp.parent import wait_for_end
+from jouline.lsp.protocol import STATUS, EnergyTotals, StatusParams, to_wire
+from jouline.lsp.status import ON_BATTERY, SWITCHED_OFF, Facts, status
+from jouline.lsp.translate import Question, Refusal, question
+from jouline.lsp.wire import Protocol, plain_converter
+
+log = logging.getLogger(__name__)
+
+STOPPED = "The completion engine stopped working; run `jouline doctor`, or restart the server."
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+def power_now() -> PowerSource:
+    """Say whether this machine runs on mains or on its battery."""
+    return power_source(sysfs_root())
+
+
+class Server(LanguageServer):
+    """One client's server.
+
+    `build` opens the engine, `fields` tells a completion as JSON, `pairs` lists the catalogue, `leave` ends the
+    process when the editor's process has died. `problems` are sentences shown to the person once the client listens.
+    """
+
+    protocol: Protocol
+
+    def __init__(
+        self,
+        *,
+        build: Callable[[Config], App],
+        folders: Folders,
+        fields: Callable[[Completion], dict[str, Any]],
+        pairs: Callable[[], list[dict[str, Any]]],
+        leave: Callable[[], None],
+        power: Callable[[], PowerSource] = power_now,
+        problems: Sequence[str] = (),
+    ) -> None:
+        super().__init__("jouline", __version__, protocol_cls=Protocol, converter_factory=plain_converter)
+        self.fields = fields
+        self.pairs = pairs
+        self.offers = Offers()
+        self.facts = Facts()
+        self.exit_code = 0
+        self.asked_to_shut_down = False
+        self.config = Config()
+        self._folders = folders
+        self._power = power
+        self._leave = leave
+        self._host = Host(build)
+        self._initial: Mapping[str, object] = NOTHING
+        self._settling: asyncio.Task[None] | None = None
+        self._running: dict[str, CancelToken] = {}
+        self._told: set[str] = set()
+        self._unsaid = list(problems)
+        self._last_status: StatusParams | None = None
+
+    # Settings
+
+    def read_initial_settings(self, options: object) -> None:
+        """Take up `initializationOptions`; what does not fit is told once the client listens."""
+        self._initial = options if isinstance(options, Mapping) else NOTHING
+        self._read_settings(NOTHING)
+
+    def change_settings(self, settings: object) -> None:
+        """Take up what `workspace/didChangeConfiguration` or a pull brought, and bring the engine in line."""
+        self._read_settings(settings if isinstance(settings, Mapping) else NOTHING)
+        self.begin_settling()
+
+    def _read_settings(self, changed: Mapping[str, object]) -> None:
+        before = self.config
+        self.config, problems = load(self._folders.user_file, self._initial, changed)
+        self.facts.enabled = self.config.enable
+        models_changed = (before.model_small, before.model_large) != (
+            self.config.model_small,
+            self.config.model_large,
+        )
+        self.facts.loading = self.config.enable and (self._host.app is None or models_changed)
+        self._unsaid += problems
+        set_detail(debug=self.config.debug_log)
+
+    async def pull_settings(self) -> None:
+        """Ask the client for its settings, where it can be asked."""
+        workspace = self.client_capabilities.workspace
+        if workspace is None or not workspace.configuration:
+            return
+        wanted = types.ConfigurationParams(items=[types.ConfigurationItem(section="jouline")])
+        answers = await self.workspace_configuration_async(wanted)
+        self.change_settings(answers[0] if answers else None)
+
+    @property
+    def was_given_settings(self) -> bool:
+        """Whether `initializationOptions` held anything."""
+        return bool(self._initial)
+
+    # The engine's life
+
+    def begin_settling(self) -> None:
+        """Bring the engine in line with the settings, in the background."""
+        for problem in self._unsaid:
+            self.tell_once(problem)
+        self._unsaid.clear()
+        work = self._host.settle(self.config)
+        self._settling = asyncio.ensure_future(self._settle(work))
+        if self.facts.loading:
+            self._loading_progress = asyncio.ensure_future(self._show_progress(work))
+
+    async def _settle(self, work: "Future[App | None]") -> None:
+        self.announce()
+        with self._trouble_told("The completion engine could not be started; run `jouline doctor`."):
+            await asyncio.wrap_future(work)
+            self.facts.trouble = None
+        self.facts.loading = False
+        self.announce()
+
+    async def _show_progress(self, work: "Future[App | None]") -> None:
+        window = self.client_capabilities.window
+        if window is None or not window.work_done_progress:
+            return
+        token = str(uuid.uuid4())
+        await self.work_done_progress.create_async(token)
+        self.work_done_progress.begin(token, types.WorkDoneProgressBegin(title="Jouline: loading the models"))
+        await asyncio.wait([asyncio.wrap_future(work)])
+        self.work_done_progress.end(token, types.WorkDoneProgressEnd())
+
+    async def watch_editor(self) -> None:
+        """Free the models and end when the editor's process has ended without a word."""
+        if await wait_for_end(self.process_id):
+            log.info("the editor has ended")
+            self.close()
+            self._leave()
+
+    def close(self) -> None:
+        """Stop what runs and free the models; return when that is done."""
+        for cancel in self._running.values():
+            cancel.cancel()
+        self._host.close()
+
+    # Requests
+
+    def ask(self, params: types.InlineCompletionParams) -> Question | Refusal:
+        """Return what a request asks for under the present settings, or why it gets no answer."""
+        if not self.config.enable:
+            return Refusal(reason=SWITCHED_OFF)
+        on_battery = self.config.on_battery != "same" and self._power() == "battery"
+        self.facts.paused = on_battery and self.config.on_battery == "pause"
+        if self.facts.paused:
+            return Refusal(reason=ON_BATTERY)
+        config = replace(self.config, energy_saving=100) if on_battery else self.config
+        document = self.protocol.documents.get(params.text_document.uri)
+        self.facts.off = self._off_here(document.language) if document else None
+        if self.facts.off:
+            return Refusal(reason=self.facts.off)
+        return question(params, document, config, self.protocol.encoding)
+
+    def _off_here(self, language: str) -> str | None:
+        if self.config.completes(language):
+            return None
+        return f"Jouline is switched off for {language} files (jouline.languages)."
+
+    @contextlib.contextmanager
+    def newest(self, uri: str) -> Iterator[CancelToken]:
+        """Give the token of a document's newest request and cancel the one before it."""
+        if older := self._running.get(uri):
+            older.cancel()
+        cancel = self._running[uri] = CancelToken()
+        try:
+            yield cancel
+        finally:
+            if self._running.get(uri) is cancel:
+                del self._running[uri]
+
+    async def complete(self, asked: Question, cancel: CancelToken) -> Completion | None:
+        """Return the engine's answer once the engine is ready; None if there is none or nobody wants it any more."""
+        if self._settling is not None:
+            await asyncio.shield(self._settling)
+        if self._host.app is None or cancel.cancelled:
+            return None
+        completion = None
+        with self._thinking(), self._trouble_told(STOPPED):
+            work = asyncio.wrap_future(self._host.app.submit(asked.request, cancel))
+            completion = await asyncio.shield(work)
+            self.facts.trouble = None
+            self.facts.model, self.facts.last_reason = completion.model, completion.reason
+            log.info(request_line(completion, asked.request.language))
+        return completion
+
+    def decline(self, refusal: Refusal) -> None:
+        """Show why a request got no answer."""
+        self.facts.last_reason = refusal.reason
+        log.debug("declined: %s", refusal.reason)
+        self.announce()
+
+    @contextlib.contextmanager
+    def _thinking(self) -> Iterator[None]:
+        self.facts.thinking += 1
+        self.announce()
+        try:
+            yield
+        finally:
+            self.facts.thinking -= 1
+            self.announce()
+
+    # What the editor is told
+
+    def feed_back(self, feedback: Feedback | None) -> None:
+        """Pass on what became of a suggestion."""
+        if feedback is not None:
+            self._host.feedback(feedback)
+
+    def explain(self, uri: str, offset: int) -> Completion | None:
+        """Return the last answer at a place; None if there was none."""
+        app = self._host.app
+        return app.explain(uri, offset) if app else None
+
+    def energy(self) -> EnergyTotals:
+        """Return the session's totals."""
+        if self._host.app is None:
+            return EnergyTotals()
+        totals = self._host.app.session_energy()
+        return EnergyTotals(
+            saved_joules=totals.saved_joules,
+            saved_stddev=totals.saved_joules_stddev,
+            spent_joules=totals.spent_joules,
+            method=totals.method,
+            requests=totals.requests,
+        )
+
+    def announce(self) -> None:
+        """Send the status, unless the editor has it already."""
+        now = status(self.facts, self.energy())
+        if now != self._last_status:
+            self._last_status = now
+            self.protocol.notify(STATUS, to_wire(now))
+
+    def tell_once(self, message: str) -> None:
+        """Show a message, each only once a session."""
+        if message in self._told:
+            return
+        self._told.add(message)
+        self.window_show_message(types.ShowMessageParams(type=types.MessageType.Warning, message=message))
+
+    @contextlib.contextmanager
+    def _trouble_told(self, otherwise: str) -> Iterator[None]:
+        """Turn an error into the state `trouble` and one message; its text where it is fit for a person."""
+        try:
+            yield
+        except Cancelled:
+            return
+        except Exception as error:  # noqa: BLE001  the one place where a broken part is caught; the rest goes on
+            log.error("trouble: %s", describe(error))  # noqa: TRY400  a traceback may quote source text
+            self.facts.trouble = str(error) if isinstance(error, JoulineError) else otherwise
+            self.tell_once(self.facts.trouble)
+
+    def report_server_error(self, error: Exception, _source: Any) -> None:
+        """Log where pygls met an error; nothing pops up in the editor for it."""
+        log.warning("protocol: %s", describe(error))
