@@ -37,6 +37,7 @@ from jouline.router.router import ConfidenceRouter, LearnedRouter, Router, open_
 
 _REMEMBERED = 200  # answers that can still be explained
 _MAX_CONTEXT_TOKENS = 4096
+_RESIDENCY_EVERY_S = 10.0  # at most a ledger row for each
 _NATURAL_TOKENS = 8.3  # tokens of a rest of line, mean over the places that the first pair was measured at
 
 
@@ -65,6 +66,7 @@ class App:
         self._ledger = ledger
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jouline-engine")
         self._lock = threading.Lock()
+        self._residency_due_s = 0.0
         self._answers: OrderedDict[tuple[str, int], Completion] = OrderedDict()
 
     @property
@@ -100,7 +102,10 @@ class App:
 
     def session_energy(self) -> SessionEnergy:
         """Return the session's totals, with what keeping the models ready has cost by now."""
-        self._books.other("residency", self._meters.outside())
+        now = time.monotonic()
+        if now >= self._residency_due_s:
+            self._residency_due_s = now + _RESIDENCY_EVERY_S
+            self._settle_residency()
         return self._books.session()
 
     def explain(self, uri: str, offset: int) -> Completion | None:
@@ -111,7 +116,7 @@ class App:
     def close(self) -> None:
         """Finish what runs, write the ledger, free the models."""
         self._thread.shutdown(wait=True, cancel_futures=True)
-        self._books.other("residency", self._meters.outside())
+        self._settle_residency()
         self._ledger.close()
         self._meters.close()
         self._parts.pair.close()
@@ -133,6 +138,9 @@ class App:
             while len(self._answers) > _REMEMBERED:
                 self._answers.popitem(last=False)
         return completion
+
+    def _settle_residency(self) -> None:
+        self._books.resident(self._meters.outside(), extra_share=_extra_share(self.card))
 
     def _swap(self, config: Config) -> None:
         old, self._parts = self._parts, self._open_parts(config)
@@ -228,6 +236,14 @@ def _open_router(card: PairCard, problems: list[str]) -> Router:
     except RouterError as error:
         problems.append(f"{error} Until then the small model's own confidence decides.")
         return ConfidenceRouter()
+
+
+def _extra_share(card: PairCard) -> float:
+    """Return the share of residency that always-large would not have: the small model's bytes, none for an exit."""
+    small, large = card.small.size_bytes, card.large.size_bytes
+    if card.kind == "exit":
+        return 0.0
+    return small / (small + large) if small and large else 0.5
 
 
 def _models(config: Config) -> tuple[str, str]:

@@ -14,7 +14,10 @@ from jouline.energy.window import Measurement, weakest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnergy:
-    """A session so far, in joules; None is unknown. `saved_joules` is net of residency, which has its own line too.
+    """A session so far, in joules; None is unknown.
+
+    `residency_joules` is what this process used between requests and what idle boards drew; always-large would have
+    paid most of it too, so `saved_joules` is net of `extra_residency_joules`, the part that only a second model costs.
 
     `requests` counts answered ones by `small`, `large`, `cache`, `skip` and `none` in `by_source`.
     """
@@ -29,6 +32,7 @@ class SessionEnergy:
     cancelled: int
     cancelled_joules: float | None
     residency_joules: float | None
+    extra_residency_joules: float | None
     load_joules: float | None
     accepted: int
     accepted_chars: int
@@ -116,6 +120,13 @@ class Books:
             self._sums.cancelled += kind == "cancelled"
             self._sums.add("load" if kind == "warm-up" else kind, measurement.joules)
 
+    def resident(self, measurement: Measurement, *, extra_share: float) -> None:
+        """Enter the price of being there; `extra_share`, 0..1, of it is the second model's."""
+        self.other("residency", measurement)
+        with self._lock:
+            known = measurement.joules
+            self._sums.add("extra residency", None if known is None else known * extra_share)
+
     def feedback(self, feedback: Feedback) -> None:
         """Note what became of a suggestion."""
         self._ledger.feedback(feedback.completion_id, feedback.outcome, feedback.chars)
@@ -144,7 +155,7 @@ class Books:
 
     def _totals(self) -> SessionEnergy:
         sums, get = self._sums, self._sums.joules.get
-        saved, stddev = _net(get("saved"), get("residency")), math.sqrt(sums.variance)
+        saved, stddev = _net(get("saved"), get("extra residency")), math.sqrt(sums.variance)
         known = None if saved is None else Saving(joules=saved, stddev=stddev)
         requests = sum(sums.by_source.values())
         return SessionEnergy(
@@ -158,6 +169,7 @@ class Books:
             cancelled=sums.cancelled,
             cancelled_joules=get("cancelled"),
             residency_joules=get("residency"),
+            extra_residency_joules=get("extra residency"),
             load_joules=get("load"),
             accepted=len(sums.accepted),
             accepted_chars=sum(sums.accepted.values()),
@@ -172,5 +184,5 @@ def _source(completion: Completion) -> str:
     return completion.model or completion.action
 
 
-def _net(saved: float | None, residency: float | None) -> float | None:
-    return None if saved is None else saved - (residency or 0.0)
+def _net(saved: float | None, extra_residency: float | None) -> float | None:
+    return None if saved is None else saved - (extra_residency or 0.0)
