@@ -122,6 +122,7 @@ class Energy:
     baseline_joules: float | None = None
     saved_joules: float | None = None
     saved_joules_stddev: float | None = None
+    saved_joules_shared_stddev: float | None = None  # the part of it that all savings of a session have in common
     saved_by: dict[str, float] = field(default_factory=dict)  # of the saving: route, stop, exit, drafts; apart: gate
 
 

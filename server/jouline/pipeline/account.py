@@ -93,7 +93,7 @@ class Account:
     def cached(self, total: Measurement) -> Energy:
         """Return the energy of a cached answer: always-large would have had the cache too, so nothing is saved."""
         spent = replace(_spent(total), baseline_model=self._large_id, baseline_joules=total.joules)
-        return replace(spent, saved_joules=0.0, saved_joules_stddev=0.0)
+        return replace(spent, saved_joules=0.0, saved_joules_stddev=0.0, saved_joules_shared_stddev=0.0)
 
     def _price(self, runs: tuple[Run, ...], evaluated: int, length: float, total: Measurement, spent: Energy) -> Energy:
         large = self._costs["large"]
@@ -109,6 +109,7 @@ class Account:
             baseline_joules=baseline.value,
             saved_joules=saved.joules,
             saved_joules_stddev=saved.stddev,
+            saved_joules_shared_stddev=saved.shared_stddev,
             saved_by={"route": parts.route, "stop": parts.stop},
         )
 

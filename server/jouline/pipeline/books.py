@@ -1,14 +1,13 @@
 """The books of a session: every piece of work becomes a ledger row and part of the running totals."""
 
-import math
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from jouline.completion import Completion, CompletionRequest, Feedback, Method
+from jouline.completion import Completion, CompletionRequest, Energy, Feedback, Method
 from jouline.energy.entry import Entry, Kind
 from jouline.energy.ledger import Ledger
-from jouline.energy.savings import Headline, SavedBy, Saving, headline
+from jouline.energy.savings import Headline, SavedBy, Saving, add_savings, headline
 from jouline.energy.window import Measurement, weakest
 
 
@@ -47,7 +46,8 @@ class _Sums:
 
     by_source: Counter[str] = field(default_factory=Counter)
     joules: dict[str, float | None] = field(default_factory=dict)
-    variance: float = 0.0
+    saved: Saving = field(default_factory=lambda: Saving(joules=0.0, stddev=0.0))
+    saved_requests: int = 0
     saved_by: SavedBy = field(default_factory=SavedBy)
     cancelled: int = 0
     methods: set[Method] = field(default_factory=set)
@@ -95,6 +95,7 @@ class Books:
                 baseline_joules=energy.baseline_joules,
                 saved_joules=energy.saved_joules,
                 saved_stddev=energy.saved_joules_stddev,
+                saved_shared_stddev=energy.saved_joules_shared_stddev,
                 saved_by=saved_by,
             )
         )
@@ -149,22 +150,22 @@ class Books:
         sums.baseline_model = energy.baseline_model or sums.baseline_model
         sums.methods.add(energy.method)
         if energy.saved_joules is not None:
-            sums.add("saved", energy.saved_joules)
             sums.add("baseline", energy.baseline_joules)
-            sums.variance += (energy.saved_joules_stddev or 0.0) ** 2
+            sums.saved_requests += 1
+            sums.saved = add_savings((sums.saved, _saving(energy)))
 
     def _totals(self) -> SessionEnergy:
         sums, get = self._sums, self._sums.joules.get
-        saved, stddev = _net(get("saved"), get("extra residency")), math.sqrt(sums.variance)
-        known = None if saved is None else Saving(joules=saved, stddev=stddev)
+        saved = replace(sums.saved, joules=sums.saved.joules - (get("extra residency") or 0.0))
+        known = saved if sums.saved_requests else None
         requests = sum(sums.by_source.values())
         return SessionEnergy(
             requests=requests,
             by_source=dict(sums.by_source),
             spent_joules=get("spent"),
             baseline_joules=get("baseline"),
-            saved_joules=saved,
-            saved_joules_stddev=None if saved is None else stddev,
+            saved_joules=known.joules if known else None,
+            saved_joules_stddev=known.stddev if known else None,
             saved_by=sums.saved_by,
             cancelled=sums.cancelled,
             cancelled_joules=get("cancelled"),
@@ -184,5 +185,9 @@ def _source(completion: Completion) -> str:
     return completion.model or completion.action
 
 
-def _net(saved: float | None, extra_residency: float | None) -> float | None:
-    return None if saved is None else saved - (extra_residency or 0.0)
+def _saving(energy: Energy) -> Saving:
+    return Saving(
+        joules=energy.saved_joules or 0.0,
+        stddev=energy.saved_joules_stddev or 0.0,
+        shared_stddev=energy.saved_joules_shared_stddev or 0.0,
+    )
