@@ -79,6 +79,7 @@ def train(given: argparse.Namespace) -> None:
 
 def export(given: argparse.Namespace) -> None:
     """Write the trained network as GGUF files at every precision."""
+    from jouline.lab.pair import card as card_text
     from jouline.lab.pair import checkpoint, quantise
     from jouline.lab.pair import export as step
 
@@ -87,6 +88,9 @@ def export(given: argparse.Namespace) -> None:
     for path in step.write(pair, given.folder / "tokenizer.json", run):
         for kind in PRECISIONS[1:]:
             quantise.quantise(path, path.with_name(path.name.replace("f16", kind)), kind)
+    begun_from = " and ".join(path.name for path in given.begin) if given.begin else None
+    description = card_text.describe(pair.shape, progress, begun_from)
+    (run / "description.json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
     print(f"{run}: front and back after {progress.tokens / 1e6:.2f} M tokens")
 
 
@@ -117,8 +121,17 @@ def _figures(front: Path, back: Path, held_out: list[Document], given: argparse.
     return {"bits_per_byte": {tier: asdict(value) for tier, value in found.items()}, **rest}
 
 
+def card(given: argparse.Namespace) -> None:
+    """Write the model card, `CARD.md`, beside the files."""
+    from jouline.lab.pair import card as step
+
+    run = _run(given)
+    (run / "CARD.md").write_text(step.render(run), "utf-8")
+
+
 STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
     "corpus": corpus, "tokenizer": tokenizer, "rows": rows, "train": train, "export": export, "evaluate": evaluate,
+    "card": card,
 }  # fmt: skip
 
 

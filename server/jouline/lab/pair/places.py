@@ -19,10 +19,10 @@ class Place:
 
 
 def draw(documents: Iterable[Document], count: int, *, seed: int, by_line: bool = False) -> list[Place]:
-    """`count` places, evenly over the characters of each package's code lines, or its lines and then their characters.
+    """Draw as many places in each package, evenly over the characters of its code lines; equal seeds, equal places.
 
-    The latter, which meets short lines more often, is how the first trials drew; theirs could also have fewer than
-    3 characters left.
+    `by_line` draws a line first and then a character of it, as the first trials did: it meets short lines more often,
+    and fewer than 3 characters may be left. A larger count begins with the places of a smaller one.
     """
     packages: dict[str, list[tuple[Document, Line]]] = {}
     for document in documents:
@@ -31,7 +31,7 @@ def draw(documents: Iterable[Document], count: int, *, seed: int, by_line: bool 
     rng = random.Random(seed)
     names = sorted(packages)
     weights = {name: [1 if by_line else _room(line) for _, line in packages[name]] for name in names}
-    drawn = [rng.choices(packages[name], weights[name])[0] for name in _turns(names, count)]
+    drawn = (rng.choices(packages[name], weights[name])[0] for name in _turns(names, count))
     return [_place(document, line, rng, loose=by_line) for document, line in drawn]
 
 
