@@ -78,6 +78,7 @@ def test_masked_decoding_is_the_greedy_choice_among_all_tokens_that_fit(seed, st
     assert spelled.startswith(stub.encode())
     assert made.text == taken[len(stub.encode()) :].decode(errors="ignore")
     assert made.stop in {"end", "length", "repetition"}
+    assert made.tokens == tuple(chosen[: made.generated_tokens])
     assert len(made.logprobs) == len(made.margins) <= made.generated_tokens
     assert made.logprob == pytest.approx(sum(made.logprobs))
 

@@ -1,0 +1,218 @@
+"""From a request to a prompt and an answer."""
+
+import contextlib
+import dataclasses
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.pipeline.places import place
+
+from jouline.cancel import CancelToken
+from jouline.catalogue.card import FimCard, StageCard
+from jouline.completion import Generation
+from jouline.engine.generate import Limits
+from jouline.engine.options import EngineOptions
+from jouline.engine.pair import Pair, PairFiles
+from jouline.engine.prefix import common_prefix
+from jouline.pipeline.completer import Completer
+from jouline.pipeline.options import PipelineOptions
+
+FIM = FimCard(
+    layout="suffix-prefix",
+    prefix="<|fim_prefix|>",
+    suffix="<|fim_suffix|>",
+    middle=None,
+    end=("<|endoftext|>",),
+    suffix_tokens=20,
+)
+CARD = StageCard(id="tiny", file="tiny.gguf", family="tiny", fim=FIM, healing=True)
+MARKERS = {"<|fim_prefix|>": -1, "<|fim_suffix|>": -2}
+LIMITS = Limits(max_tokens=16)
+
+
+class Spelled:
+    """An engine whose tokens are code points, each so many times, and which remembers what it was asked."""
+
+    def __init__(self, dense: int = 1) -> None:
+        self.dense = dense
+        self.asked = []
+
+    def tokenise(self, _tier, text):
+        return [ord(char) for char in text for _ in range(self.dense)]
+
+    def special(self, _tier, marker):
+        return MARKERS[marker]
+
+    def generate(self, _tier, prompt, limits, _cancel):
+        self.asked.append((prompt, limits))
+        return Generation(
+            text="",
+            tokens=(),
+            logprob=0.0,
+            logprobs=(),
+            margins=(),
+            stop="end",
+            prompt_tokens=0,
+            prompt_evaluated=0,
+            prompt_work=0.0,
+            generated_tokens=0,
+            prompt_ms=0.0,
+            generate_ms=0.0,
+        )
+
+
+def completer(engine, context: int = 256, card: StageCard = CARD, step: int = 60) -> Completer:
+    """Return a completer for two models that are asked alike."""
+    cards = {"small": card, "large": card}
+    return Completer(engine, cards, PipelineOptions(window_step_chars=step), context)
+
+
+def read(tokens, dense: int = 1) -> tuple[str, str]:
+    """Return suffix and prefix as a prompt of `Spelled` tokens gives them."""
+    assert tokens[0] == -2
+    border = tokens.index(-1)
+    suffix, prefix = tokens[1:border], tokens[border + 1 :]
+    return "".join(map(chr, suffix[::dense])), "".join(map(chr, prefix[::dense]))
+
+
+TEXT = st.text(st.sampled_from("ab_( \t\n\r\0漢😀.1"), max_size=400)
+
+
+@given(
+    text=TEXT,
+    at=st.floats(0, 1),
+    context=st.integers(16, 300),
+    room=st.integers(1, 400),
+    dense=st.integers(1, 4),
+)
+@example(text="x" * 3000, at=1.0, context=64, room=1000, dense=4)
+@example(text="", at=0.0, context=16, room=16, dense=1)
+def test_prompt_and_answer_fit_the_context(*, text, at, context, room, dense):
+    """Whatever the document, the place, the density of its tokens and the length wished for."""
+    request = dataclasses.replace(place("$0"), text=text, offset=round(at * len(text)))
+    engine = Spelled(dense)
+    completer(engine, context).generate(request, "small", CancelToken(), Limits(max_tokens=room))
+    ((prompt, limits),) = engine.asked
+    suffix, prefix = read(prompt.tokens, dense)
+
+    assert len(prompt.tokens) + limits.max_tokens <= context
+    assert 1 <= limits.max_tokens <= room
+    assert request.prefix.endswith(prefix + prompt.stub)
+    assert request.suffix.startswith(suffix)
+    assert len(suffix) * dense <= 20 + dense
+
+
+@given(text=TEXT, dense=st.integers(1, 4))
+def test_dense_text_does_not_empty_the_prompt(text, dense):
+    """Where tokens are many to a character the window shrinks, but is never thrown away."""
+    request = dataclasses.replace(place("$0"), text=text + "x", offset=len(text) + 1)
+    prompt = completer(Spelled(dense)).prompt(request, "small", 16)
+    _, prefix = read(prompt.tokens, dense)
+    budget = (256 - 20 - 3 - 16) // dense
+
+    assert len(prefix + prompt.stub) >= min(len(request.prefix), budget // 6)
+
+
+def test_typing_costs_few_tokens_but_when_the_window_moves():
+    """Over a long file typed from its beginning, all but a few prompts go on from the one before."""
+    code = "".join(f"def function_{number}(argument):\n    return argument + {number}\n\n" for number in range(40))
+    written = completer(Spelled())
+    before, starts_over, evaluated = (), 0, []
+    for offset in range(len(code) + 1):
+        request = dataclasses.replace(place("$0"), text=code[:offset] + "\nbehind\n", offset=offset)
+        tokens = written.prompt(request, "small", 16).tokens
+        new = len(tokens) - common_prefix(before, tokens)
+        starts_over += new > 20
+        evaluated.append(new)
+        before = tokens
+
+    assert sorted(evaluated)[len(evaluated) // 2] <= 1
+    assert starts_over <= len(code) / 60 + 1
+
+
+def test_what_stands_around_the_prompt_is_where_the_layout_says():
+    """Suffix first, then prefix; the rest of the cursor's line belongs to neither."""
+    request = place("import os\n\nos.pa$0th\nend\n")
+    prompt = completer(Spelled()).prompt(request, "large", 16)
+    assert read(prompt.tokens) == ("end\n", "import os\n\nos")
+    assert prompt.stub == ".pa"
+
+
+def test_a_model_that_is_not_healed_gets_the_whole_prefix():
+    """Healing is the card's choice."""
+    card = dataclasses.replace(CARD, healing=False)
+    prompt = completer(Spelled(), card=card).prompt(place("os.pa$0\n"), "small", 16)
+    assert (read(prompt.tokens)[1], prompt.stub) == ("os.pa", "")
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_files):
+    """Open a tiny early-exit pair behind a completer."""
+    options = EngineOptions(context_tokens=256, batch_tokens=64, ubatch_tokens=32, cache_bits=32)
+    files = PairFiles(
+        kind="exit",
+        small=tiny_files.front,
+        large=tiny_files.back,
+        small_options=options,
+        large_options=options,
+        small_ends=FIM.end,
+    )
+    with contextlib.closing(Pair(files)) as pair:
+        yield completer(pair)
+
+
+ANYTHING = st.text(st.characters(), max_size=300)
+
+
+@settings(max_examples=40)
+@given(before=ANYTHING, rest=st.text(max_size=5), behind=ANYTHING, tier=st.sampled_from(["small", "large"]))
+@example(before="", rest="", behind="", tier="small")
+@example(before="x" * 4000, rest="", behind="y" * 4000, tier="large")
+@example(before="漢字" * 1000, rest="", behind="😀\n" * 400, tier="large")
+@example(before="a\r\n\r\n    b = ", rest="", behind="\r\nc\r\n", tier="small")
+@example(before="\0\0 \0", rest="\0", behind="\0\n\0", tier="small")
+@example(before="s = '\ud83d", rest="'", behind="\ude00\n", tier="large")
+@example(before="        ", rest="", behind="", tier="small")
+@example(before="=" * 300, rest="", behind="", tier="small")
+@example(before="<|fim_prefix|><|endoftext|>", rest="", behind="<|fim_suffix|>\n", tier="small")
+def test_any_document_is_answered(tiny, *, before, rest, behind, tier):
+    """No document, however odd, breaks the engine; a line is a line and the text can be shown."""
+    text = before + rest + "\n" + behind
+    request = dataclasses.replace(place("$0"), text=text, offset=len(before))
+    made = tiny.generate(request, tier, CancelToken(), LIMITS)
+
+    assert "\n" not in made.text
+    assert made.text.encode().decode() == made.text
+    assert made.logprob <= 0
+    assert 1 <= made.generated_tokens <= LIMITS.max_tokens
+    assert made.prompt_tokens + made.generated_tokens <= 256
+
+
+STROKES = [
+    ("x = com$0\n", "x = comp$0\n", 1),  # the stub grows, the prompt is the same
+    ("x = com$0\n", "x = compute($0\n", 6),
+    ("x = f($0\n", "x = f(y)\n$0\n", 8),  # Enter at the end of a line
+    ("def f():\n$0\n", "def f():\n    $0\n", 1),
+    ("def f():\n    x$0\n", "def f():\n    $0\n", 3),  # a step back
+]
+
+
+@pytest.mark.parametrize("tier", ["small", "large"])
+@pytest.mark.parametrize(("before", "after", "most"), STROKES)
+def test_a_keystroke_evaluates_a_few_tokens(tiny, tier, before, after, most):
+    """What stood before stays evaluated, whichever key is pressed."""
+    above = "import os\n" * 12
+    tiny.generate(place(above + before), tier, CancelToken(), LIMITS)
+    made = tiny.generate(place(above + after), tier, CancelToken(), LIMITS)
+    assert made.prompt_evaluated <= most < made.prompt_tokens
+
+
+def test_the_large_goes_on_from_the_smalls_work(tiny):
+    """Escalation costs the back's share of the prompt only."""
+    request = place("import os\n" * 12 + "x = $0\n")
+    tiny.generate(place("y = $0\n"), "large", CancelToken(), LIMITS)
+    small = tiny.generate(request, "small", CancelToken(), LIMITS)
+    large = tiny.generate(request, "large", CancelToken(), LIMITS)
+    assert small.prompt_work > 20
+    assert large.prompt_work == pytest.approx(large.prompt_evaluated * 0.5)
