@@ -10,12 +10,13 @@ from typing import Self
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
 
+TINY = 1e-12
 RIDGE = 1e-9  # relative: keeps regressors that never varied from making the system singular
 _SIZE = 3
 
 
 class Line:
-    """Fits y = w . x under a variance that grows with y: each row weighs 1/scale, its expected value."""
+    """Fits y = w . x where the noise grows with y: a row of expected size `scale` weighs 1 / scale squared."""
 
     def __init__(self, *, fading: float = 1.0) -> None:
         self._fading = fading
@@ -37,7 +38,7 @@ class Line:
 
     def add(self, x: Vector, y: float, *, scale: float) -> None:
         """Take one row; older rows fade."""
-        weight = 1.0 / max(scale, 1e-12)
+        weight = 1.0 / max(scale, TINY) ** 2
         keep = self._fading
         for i in range(_SIZE):
             self._xy[i] = self._xy[i] * keep + weight * x[i] * y
@@ -49,7 +50,7 @@ class Line:
 
     def add_fixed(self, x: Vector, y: float, scale: float, times: float) -> None:
         """Take a belief that weighs as `times` rows and never fades; add its noise with `add_noise`."""
-        weight = times / max(scale, 1e-12)
+        weight = times / max(scale, TINY) ** 2
         for i in range(_SIZE):
             self._fixed_xy[i] += weight * x[i] * y
             for j in range(_SIZE):
@@ -57,18 +58,18 @@ class Line:
         self._fixed_yy += weight * y * y
         self._solved = None
 
-    def add_noise(self, dispersion: float, times: float) -> None:
-        """Take a belief about the dispersion (variance over expected value) that weighs as `times` rows."""
-        self._fixed_noise += dispersion * times
+    def add_noise(self, relative: float, times: float) -> None:
+        """Take a belief about the noise, relative to a row's size, that weighs as `times` rows."""
+        self._fixed_noise += relative**2 * times
         self._fixed_rows += times
 
     def value(self, x: Vector) -> float:
         """Return the fitted value at `x`."""
         return sum(w * each for w, each in zip(self.coefficients, x, strict=True))
 
-    def noise(self, value: float) -> float:
-        """Return the standard deviation of rows around a fitted value."""
-        return math.sqrt(max(0.0, self._dispersion() * value))
+    def noise(self) -> float:
+        """Return the standard deviation of rows around the fit, relative to their size."""
+        return math.sqrt(self._dispersion())
 
     def uncertainty(self, x: Vector) -> float:
         """Return the standard error of the fitted value itself."""

@@ -18,6 +18,7 @@ HeadlineState = Literal["too few requests", "unknown", "no measurable saving", "
 
 REQUESTS_BEFORE_HEADLINE = 10
 ERRORS_TO_BE_SURE = 2.0  # standard errors: about 95 %
+SMALLEST_NOISE_SIZE = 0.1  # of the mean cost
 PRIOR_NOISE = 0.3  # relative error of a warm-up's one measurement
 POINTS_WITHOUT_PRIOR = 4  # three coefficients and one degree of freedom
 
@@ -84,14 +85,15 @@ class Prior:
 class CostModel:
     """Online least squares of a model's cost: cost = a prompt tokens + b generated tokens + c, none negative.
 
-    One for each model, device and power source, in any unit of cost. The variance of a request is taken to grow with
-    its cost; old requests fade (`memory` requests count fully), because processors warm up and clocks change.
+    One for each model, device and power source, in any unit of cost. The noise of a request is taken to grow with
+    its cost. Old requests fade (`memory` requests count fully), because processors warm up and clocks change.
     """
 
     def __init__(self, prior: Prior | None = None, *, memory: float = 200.0) -> None:
         self._line = Line(fading=1.0 - 1.0 / memory)
         self._has_prior = prior is not None
         self.count = 0
+        self._mean_cost = 0.0
         if prior is not None:
             self._believe(prior)
 
@@ -105,8 +107,9 @@ class CostModel:
         if not math.isfinite(cost) or cost < 0:
             return
         expected = self._line.value(work.features) if self._ready else cost
-        self._line.add(work.features, cost, scale=max(expected, cost * 0.1))
         self.count += 1
+        self._mean_cost += (cost - self._mean_cost) / (self.count + self._has_prior)
+        self._line.add(work.features, cost, scale=self._size(expected))
 
     def predict(self, work: Work) -> Estimate | None:
         """Return what such work costs; None before there is a prior or a handful of requests."""
@@ -118,13 +121,14 @@ class CostModel:
             return None
         rows = [work.features for work in works]
         total = (sum(row[0] for row in rows), sum(row[1] for row in rows), sum(row[2] for row in rows))
-        value = self._line.value(total)
-        noise, shared = self._line.noise(value), self._line.uncertainty(total)
+        value, shared = self._line.value(total), self._line.uncertainty(total)
+        noise = self._line.noise() * math.hypot(*(self._size(self._line.value(row)) for row in rows))
         return Estimate(value=value, stddev=math.hypot(noise, shared), shared_stddev=shared)
 
     def state(self) -> dict[str, object]:
         """Return all that is needed to go on later, as plain JSON values."""
-        return {"count": self.count, "prior": self._has_prior, "line": self._line.state()}
+        line = self._line.state()
+        return {"count": self.count, "mean_cost": self._mean_cost, "prior": self._has_prior, "line": line}
 
     @classmethod
     def from_state(cls, state: dict[str, object]) -> Self:
@@ -132,10 +136,15 @@ class CostModel:
         model = cls()
         try:
             model.count, model._has_prior = int(str(state["count"])), bool(state["prior"])
+            model._mean_cost = float(str(state["mean_cost"]))
             model._line = Line.from_state(state["line"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError("This is not the saved state of a cost model; delete it to start anew.") from error
         return model
+
+    def _size(self, cost: float) -> float:
+        # A request of next to no cost still has the clock's and the scheduler's noise.
+        return max(cost, SMALLEST_NOISE_SIZE * self._mean_cost)
 
     @property
     def _ready(self) -> bool:
@@ -147,7 +156,8 @@ class CostModel:
         for axis in range(3):
             row = tuple(x[axis] if axis == other else 0.0 for other in range(3))
             self._line.add_fixed((row[0], row[1], row[2]), x[axis] * believed[axis], cost, prior.weight)
-        self._line.add_noise(PRIOR_NOISE**2 * cost, prior.weight)
+        self._line.add_noise(PRIOR_NOISE, prior.weight)
+        self._mean_cost = cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
