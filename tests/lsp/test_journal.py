@@ -9,7 +9,7 @@ import pytest
 from jouline.completion import Completion, Energy, Timings, TokenCounts
 from jouline.lsp.journal import describe, open_journal, request_line, set_detail
 
-SECRET = "word = 'correct horse'"
+QUOTED = "word = 'correct horse'"
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +29,9 @@ def test_a_requests_line_has_fixed_fields_and_no_text():
     """Unknown is a dash; the completion and the reason, which may speak of the code, are not in it."""
     completion = Completion(
         id="3",
-        text=SECRET,
+        text=QUOTED,
         action="generate",
-        reason=SECRET,
+        reason=QUOTED,
         model="large",
         models_run=("small", "large"),
         timings=Timings(queue_ms=0.04, total_ms=81.26),
@@ -40,7 +40,7 @@ def test_a_requests_line_has_fixed_fields_and_no_text():
     )
     assert request_line(completion, "python") == (
         "request id=3 action=generate language=python models=small+large prompt_tokens=300 evaluated_tokens=4"
-        " generated_tokens=9 chars=26 queue_ms=0.0 total_ms=81.3 joules=- method=estimated"
+        " generated_tokens=9 chars=22 queue_ms=0.0 total_ms=81.3 joules=- method=estimated"
     )
 
 
@@ -48,10 +48,10 @@ def test_the_log_lies_in_its_folder_and_pygls_is_silent(tmp_path: Path):
     """What Jouline logs is there; pygls, which logs whole messages, writes nothing anywhere."""
     assert open_journal(tmp_path / "log") is None
     logging.getLogger("jouline.lsp.server").info("request id=1")
-    logging.getLogger("pygls.protocol.json_rpc").error("Sending data: %s", SECRET)
+    logging.getLogger("pygls.protocol.json_rpc").error("Sending data: %s", QUOTED)
     text = (tmp_path / "log" / "serve.log").read_text()
     assert "INFO request id=1" in text
-    assert SECRET not in text
+    assert QUOTED not in text
 
 
 def test_the_setting_debug_log_logs_more(tmp_path: Path):
@@ -78,8 +78,8 @@ def test_a_log_that_cannot_be_written_is_one_sentence(tmp_path: Path, capsys: py
 def test_an_errors_place_is_told_without_its_message():
     """A message may quote the text that was worked on."""
     try:
-        int(SECRET)
+        int(QUOTED)
     except ValueError as error:
         told = describe(error)
     assert told.startswith("ValueError at test_journal.py:")
-    assert SECRET not in told
+    assert QUOTED not in told
