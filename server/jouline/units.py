@@ -1,5 +1,6 @@
 """Units of measure as types, and how a person reads them."""
 
+from decimal import Decimal
 from typing import NewType
 
 Joules = NewType("Joules", float)
@@ -16,8 +17,12 @@ def format_energy(joules: float | None, *, exact: bool = True) -> str:
     """
     if joules is None:
         return "—"
-    value, unit = _scaled(joules)
-    return f"{value:.3g} {unit}" if exact else f"~{value:.2g} {unit}"
+    value, unit = _scaled(joules + 0.0)  # no minus before a zero
+    return f"{_written(value, 3)} {unit}" if exact else f"~{_written(value, 2)} {unit}"
+
+
+def _written(value: float, digits: int) -> str:
+    return f"{Decimal(f'{value:.{digits}g}'):f}"  # 3600, never 3.6e+03
 
 
 def _scaled(joules: float) -> tuple[float, str]:
