@@ -71,6 +71,7 @@ class ScriptedApp:
         self.totals = Totals()
         self.explanations: dict[tuple[str, int], Completion] = {}
         self.closed = 0
+        self.problems: tuple[str, ...] = ()
         self.fed_back = Event()
 
     def submit(self, request: CompletionRequest, cancel: CancelToken) -> "Future[Completion]":

@@ -67,6 +67,17 @@ async def test_models_that_cannot_be_opened_are_told_once_and_the_rest_goes_on(e
     assert editor.messages == ["The small model is missing; run `jouline doctor`."]
 
 
+async def test_what_has_to_be_done_without_is_told_once(editor: Editor):
+    """A router or a ledger that cannot be used is one message; completions are given all the same."""
+    editor.app.problems = ("The ledger cannot be written; make its folder writable.",)
+    await editor.ready()
+    change(editor, {"jouline": {"energySaving": 60}})
+    await editor.until(lambda: editor.app.configs)
+    await editor.request("jouline/energy", {})
+    assert editor.messages == ["The ledger cannot be written; make its folder writable."]
+    assert editor.statuses[-1]["state"] == "ready"
+
+
 async def test_settings_reach_the_engine_and_each_request(editor: Editor):
     """InitializationOptions first, then didChangeConfiguration."""
     await editor.ready({"energySaving": 20, "model.small": "tiny"})

@@ -31,6 +31,10 @@ class SessionTotals(Protocol):
 class App(Protocol):
     """What the server needs of `jouline.app.App`."""
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One sentence for each part that had to be done without."""
+
     def submit(self, request: CompletionRequest, cancel: CancelToken) -> "Future[Completion]":
         """Answer a request in the engine's thread."""
 

@@ -131,8 +131,10 @@ class Server(LanguageServer):
     async def _settle(self, work: "Future[App | None]") -> None:
         self.announce()
         with self._trouble_told("The completion engine could not be started; run `jouline doctor`."):
-            await asyncio.wrap_future(work)
+            app = await asyncio.wrap_future(work)
             self.facts.trouble = None
+            for problem in app.problems if app else ():
+                self.tell_once(problem)
         self.facts.loading = False
         self.announce()
 
