@@ -118,14 +118,14 @@ export class Host {
 
 /** The page: what a person at the keyboard does and sees. */
 export class Workbench {
-  static async open(host) {
+  static async open(host, view) {
     const { chromium } = createRequire(path.join(host.e2e, 'playwright/'))('playwright-core');
     const browser = await chromium.launch({
       executablePath: '/usr/bin/chromium',
       args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
         '--disable-background-networking', '--disable-component-update', '--disable-sync'],
     });
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...view });
     page.setDefaultTimeout(PATIENCE_MS);
     return new Workbench(host, browser, page);
   }

@@ -1,4 +1,17 @@
-/** How often a server that died is started again. */
+/** A server that died: why, and how often it is started again. */
+
+/** How a process ended, in the words of node:child_process. */
+export interface Ended {
+  readonly exitCode?: number | null;
+  readonly signalCode?: string | null;
+}
+
+/** The cause as a sentence's second half; undefined where the process has not ended. */
+export function causeOfDeath({ exitCode, signalCode }: Ended, lastWords: string): string | undefined {
+  if (typeof signalCode === 'string') return `its process was ended by ${signalCode}.`;
+  if (typeof exitCode !== 'number') return undefined;
+  return lastWords === '' ? `its process ended with status ${exitCode}.` : lastWords;
+}
 
 const WINDOW_MS = 180_000;
 const MOST_DEATHS = 5;

@@ -10,8 +10,8 @@ import {
   type LanguageClientOptions,
   type Middleware,
 } from 'vscode-languageclient/node';
-import type { Backoff } from './backoff';
-import { DeadlinePassed, withDeadline } from './deadline';
+import { type Backoff, causeOfDeath } from './backoff';
+import { withDeadline } from './deadline';
 import { STATUS, type StatusParams } from './protocol';
 import type { ServerCommand, ServerMissing } from './resolve';
 import type { Phase } from './statusView';
@@ -19,6 +19,8 @@ import type { Phase } from './statusView';
 /** Documents that are completed: files, new files, and cells of notebooks, in any language. */
 export const DOCUMENTS = [{ scheme: 'file' }, { scheme: 'untitled' }, { scheme: 'vscode-notebook-cell' }];
 
+const OWN_WORDS = 'jouline: ';
+const DYING_MS = 500;
 const START_WAIT_MS = 60_000;
 const STOP_WAIT_MS = 3_000;
 const REQUEST_WAIT_MS = 5_000;
@@ -71,15 +73,15 @@ class Life {
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => {
-          this.end();
-          return { action: CloseAction.DoNotRestart, handled: true };
+          void this.end();
+          return { action: CloseAction.DoNotRestart, message: 'The connection was closed.', handled: true };
         },
       },
       stdioOptions: {
         stdout: () => undefined,
         stderr: (stream) => {
           createInterface({ input: stream }).on('line', (line) => {
-            this.lastWords = line.trim() || this.lastWords;
+            if (line.startsWith(OWN_WORDS)) this.lastWords = line.slice(OWN_WORDS.length);
             parts.log.info(`server: ${line}`);
           });
         },
@@ -88,18 +90,23 @@ class Life {
     this.client = new QuietClient('jouline', 'Jouline', () => this.spawn(), options);
   }
 
+  /** Whether the server runs, as far as is known. */
+  get alive(): boolean {
+    return !this.over;
+  }
+
   async start(): Promise<void> {
     try {
       await withDeadline(this.client.start(), START_WAIT_MS, () => this.process?.kill('SIGKILL'));
     } catch (error) {
-      this.end(error);
+      await this.end(error);
     }
   }
 
   async stop(): Promise<void> {
     this.over = true;
-    await this.client.stop(STOP_WAIT_MS).catch(() => undefined);
-    await this.killed();
+    await this.client.stop(STOP_WAIT_MS).catch(() => this.process?.kill());
+    await this.gone(STOP_WAIT_MS).catch(() => this.process?.kill('SIGKILL'));
   }
 
   // The server runs outside the open folder, so that nothing in the folder can be taken for a part of it.
@@ -111,20 +118,20 @@ class Life {
     return child;
   }
 
-  private end(error?: unknown): void {
+  // A process that closed its streams is about to leave; how it left says more than what the streams said.
+  private async end(error?: unknown): Promise<void> {
     if (this.over) return;
     this.over = true;
-    void this.killed();
-    const cause = error instanceof DeadlinePassed ? error.message : this.lastWords || describe(error);
-    this.died(cause);
+    await this.gone(DYING_MS).catch(() => undefined);
+    const left = causeOfDeath(this.process ?? {}, this.lastWords);
+    this.process?.kill('SIGKILL');
+    this.died(left ?? describe(error));
   }
 
-  private async killed(): Promise<void> {
+  private async gone(waitMs: number): Promise<void> {
     const child = this.process;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill();
-    await withDeadline(gone, STOP_WAIT_MS, () => child.kill('SIGKILL')).catch(() => undefined);
+    await withDeadline(once(child, 'exit'), waitMs, () => undefined);
   }
 }
 
@@ -208,7 +215,7 @@ export class ServerConnection implements vscode.Disposable {
     this.life = life;
     life.client.onNotification(STATUS, (status: StatusParams) => { this.statusReceived.fire(status); });
     await life.start();
-    if (this.life === life) this.phaseChanged.fire({ kind: 'running' });
+    if (this.life === life && life.alive) this.phaseChanged.fire({ kind: 'running' });
   }
 
   private async finish(): Promise<void> {
@@ -234,5 +241,5 @@ export class ServerConnection implements vscode.Disposable {
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error ? error.message : 'its process ended without a word.';
+  return error instanceof Error ? error.message : 'the connection was closed.';
 }

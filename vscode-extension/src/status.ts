@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { StatusParams } from './protocol';
+import type { StatusParams, Tier } from './protocol';
 import type { Settings } from './settings';
 import { type Phase, type StatusView, statusView, TOOLTIP_COMMANDS } from './statusView';
 
@@ -15,6 +15,7 @@ export class StatusItem implements vscode.Disposable {
   );
   private phase: Phase = { kind: 'idle' };
   private status: StatusParams | undefined;
+  private lastModel: Tier | null = null;
   private since = Date.now();
   private unanswered = 0;
   private paintedAt = 0;
@@ -29,7 +30,10 @@ export class StatusItem implements vscode.Disposable {
 
   /** The process came up, went down, or will not come. What an earlier server said no longer holds. */
   phaseChanged(phase: Phase): void {
-    if (phase.kind === 'starting') this.status = undefined;
+    if (phase.kind === 'starting') {
+      this.status = undefined;
+      this.lastModel = null;
+    }
     this.phase = phase;
     this.since = Date.now();
     this.unanswered = 0;
@@ -38,6 +42,7 @@ export class StatusItem implements vscode.Disposable {
 
   statusChanged(status: StatusParams): void {
     this.status = status;
+    this.lastModel = status.model ?? this.lastModel;
     this.since = Date.now();
     this.refresh(status.state === 'thinking' ? THINKING_SHOWN_AFTER_MS : 0);
   }
@@ -78,6 +83,7 @@ export class StatusItem implements vscode.Disposable {
       phase: this.phase,
       status: this.status,
       ageMs: Date.now() - this.since,
+      lastModel: this.lastModel,
       unanswered: this.unanswered,
       settings: this.settings(),
       language: vscode.window.activeTextEditor?.document.languageId,

@@ -1,6 +1,6 @@
 /** What the status bar says: a pure function of what is known. */
 
-import type { EnergyMethod, EnergyTotals, ServerState, StatusParams } from './protocol';
+import type { EnergyMethod, EnergyTotals, ServerState, StatusParams, Tier } from './protocol';
 import { completes, type Settings } from './settings';
 
 /** How the server process stands. */
@@ -16,6 +16,8 @@ export interface Known {
   /** The server's last word, and how long ago it came (or the phase began, where there is none yet). */
   readonly status: StatusParams | undefined;
   readonly ageMs: number;
+  /** The model that answered last; the status names none for a cache hit or a skipped place. */
+  readonly lastModel: Tier | null;
   /** Requests in a row that the server left without an answer. */
   readonly unanswered: number;
   readonly settings: Settings;
@@ -59,9 +61,13 @@ const ICONS: Readonly<Record<ServerState, string>> = {
   trouble: '$(warning)',
 };
 
+const KEYS = '`Tab` accepts · `Ctrl+Right` takes a word · `Esc` hides';
+
+const BASELINE = 'Saved: against always asking the large model.';
+
 const METHODS: Readonly<Record<EnergyMethod, string>> = {
   measured: 'Measured with the counters of this machine.',
-  attributed: 'Measured with the counters of this machine and shared out by the time each program used.',
+  attributed: 'Measured with the counters of this machine, and shared out by processor time.',
   estimated: 'Estimated (~): this machine has no energy counter that can be read.',
   unavailable: 'No energy figure can be given on this machine.',
 };
@@ -74,7 +80,7 @@ export function statusView(known: Known): StatusView {
   if (energy) spoken.push(`Saved ${saved(energy)}.`);
   return {
     ...standing,
-    text: `${ICONS[standing.state]} ${shortText(standing.state, known.status)}`,
+    text: `${ICONS[standing.state]} ${shortText(standing.state, known)}`,
     severity: known.phase.kind === 'dead' ? 'error' : standing.state === 'trouble' ? 'warning' : 'none',
     tooltip: tooltip(standing, energy, known.settings),
     label: spoken.join(' '),
@@ -113,12 +119,11 @@ function believed(status: StatusParams | undefined, ageMs: number): Standing {
   return { state: stuck ? 'ready' : standing.state, message: standing.message };
 }
 
-function shortText(state: ServerState, status: StatusParams | undefined): string {
+function shortText(state: ServerState, { status, lastModel }: Known): string {
   const answering = state === 'ready' || state === 'thinking';
   if (!answering || !status || status.energy.requests === 0) return `Jouline: ${state}`;
-  const amount = saved(status.energy);
-  const energy = amount === UNKNOWN ? UNKNOWN : `${amount} saved`;
-  return status.model === null ? energy : `${status.model} · ${energy}`;
+  const energy = savedOrLost(status.energy);
+  return lastModel === null ? energy : `${lastModel} · ${energy}`;
 }
 
 const UNKNOWN = '—';
@@ -127,6 +132,13 @@ const UNKNOWN = '—';
 export function joules(amount: number | null, method: EnergyMethod): string {
   if (amount === null || method === 'unavailable') return UNKNOWN;
   return `${method === 'estimated' ? '~' : ''}${quantity(amount)}`;
+}
+
+// A loss is a word of its own: a minus sign behind the sign of an estimate is too easily overlooked.
+function savedOrLost({ savedJoules, method }: EnergyTotals): string {
+  if (savedJoules === null || method === 'unavailable') return UNKNOWN;
+  const lost = savedJoules < 0 && quantity(savedJoules) !== quantity(0);
+  return `${joules(Math.abs(savedJoules), method)} ${lost ? 'lost' : 'saved'}`;
 }
 
 function saved(energy: EnergyTotals): string {
@@ -150,8 +162,10 @@ function digits(amount: number): string {
 
 function tooltip(standing: Standing, energy: EnergyTotals | undefined, settings: Settings): string {
   const parts = [`**Jouline** · ${standing.state}`, escapeMarkdown(standing.message)];
-  if (energy && energy.requests > 0) parts.push(energyTable(energy), METHODS[energy.method]);
-  parts.push('---', links(settings));
+  if (energy && energy.requests > 0) {
+    parts.push(energyTable(energy), `${BASELINE} ${METHODS[energy.method]}`);
+  }
+  parts.push(KEYS, '---', links(settings));
   return parts.join('\n\n');
 }
 
@@ -159,11 +173,11 @@ function energyTable(energy: EnergyTotals): string {
   const { savedStddev, method } = energy;
   const spread = savedStddev === null || saved(energy) === UNKNOWN ? '' : ` ± ${quantity(savedStddev)}`;
   return [
-    '| This session | |',
+    '| This session | &nbsp; |',
     '|:--|--:|',
-    `| Saved, against always the large model | ${saved(energy)}${spread} |`,
-    `| Spent | ${joules(energy.spentJoules, method)} |`,
-    `| Requests | ${energy.requests} |`,
+    `| Saved | &nbsp; ${saved(energy)}${spread} |`,
+    `| Spent | &nbsp; ${joules(energy.spentJoules, method)} |`,
+    `| Requests | &nbsp; ${energy.requests} |`,
   ].join('\n');
 }
 
@@ -174,7 +188,7 @@ function links(settings: Settings): string {
     `[${settings.enable ? '$(circle-slash) Switch off' : '$(zap) Switch on'}](command:jouline.toggle)`,
     '[$(debug-restart) Restart](command:jouline.restart "Restart the server")',
     '[$(output) Log](command:jouline.showLog "Show the log")',
-  ].join('   ');
+  ].join(' &nbsp;·&nbsp; ');
 }
 
 /** Text that Markdown shows as it stands. */

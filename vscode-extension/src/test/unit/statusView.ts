@@ -9,12 +9,13 @@ const totals: EnergyTotals = {
   savedJoules: 12.3, savedStddev: 3.4, spentJoules: 30, method: 'measured', requests: 14,
 };
 const status = (state: ServerState, energy: Partial<EnergyTotals> = {}): StatusParams => ({
-  state, model: 'small', message: 'The small model is sure enough.', energy: { ...totals, ...energy },
+  state, model: null, message: 'The small model is sure enough.', energy: { ...totals, ...energy },
 });
 const known = (more: Partial<Known>): Known => ({
   phase: { kind: 'running' },
   status: undefined,
   ageMs: 0,
+  lastModel: 'small',
   unanswered: 0,
   settings,
   language: 'python',
@@ -29,6 +30,16 @@ describe('the text in the status bar', () => {
     assert.equal(text({ status: status('ready', { method: 'estimated' }) }), '$(zap) small · ~12 J saved');
     assert.equal(text({ status: status('ready', { method: 'unavailable' }) }), '$(zap) small · —');
     assert.equal(text({ status: status('ready', { savedJoules: null }) }), '$(zap) small · —');
+  });
+
+  it('calls a loss a loss', () => {
+    const loss = status('ready', { savedJoules: -0.14, method: 'estimated' });
+    assert.equal(text({ status: loss }), '$(zap) small · ~0.14 J lost');
+    assert.equal(text({ status: status('ready', { savedJoules: -0.001 }) }), '$(zap) small · 0 J saved');
+  });
+
+  it('names no model before one has answered', () => {
+    assert.equal(text({ status: status('ready'), lastModel: null }), '$(zap) 12 J saved');
   });
 
   it('keeps its width while the model thinks', () => {
@@ -46,10 +57,11 @@ describe('joules', () => {
   it('shows two significant digits and a unit that fits', () => {
     const amounts = [0, 0.123, 1.26, 9.96, 12.6, 126, 1260, 12_600, 1_260_000];
     const written = amounts.map((amount) => joules(amount, 'measured'));
-    assert.deepEqual(written, ['0 J', '0.12 J', '1.3 J', '10 J', '13 J', '126 J', '1.3 kJ', '13 kJ', '1.3 MJ']);
+    const expected = ['0 J', '0.12 J', '1.3 J', '10 J', '13 J', '126 J', '1.3 kJ', '13 kJ', '1.3 MJ'];
+    assert.deepEqual(written, expected);
   });
 
-  it('does not hide a loss', () => {
+  it('keeps the sign of a loss', () => {
     assert.equal(joules(-3.21, 'estimated'), '~−3.2 J');
     assert.equal(joules(-0.001, 'measured'), '0 J');
   });
@@ -94,7 +106,7 @@ describe('the tooltip', () => {
   it('holds the sentence of the last decision, the totals with their spread, and how they are known', () => {
     const { tooltip } = statusView(known({ status: status('ready', { method: 'estimated' }) }));
     assert.match(tooltip, /The small model is sure enough\./);
-    assert.match(tooltip, /\| ~12 J ± 3\.4 J \|/);
+    assert.match(tooltip, /\| Saved \|.* ~12 J ± 3\.4 J \|/);
     assert.match(tooltip, /Estimated \(~\)/);
     assert.match(tooltip, /Energy saving 50/);
   });
