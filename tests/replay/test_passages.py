@@ -2,7 +2,7 @@
 
 import itertools
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.replay.strategies import texts
 
@@ -22,7 +22,6 @@ def f(a):
 '''
 
 
-@settings(max_examples=100, deadline=None)
 @given(texts(), st.integers(0, 100), st.integers(1, 300))
 def test_passages_are_whole_lines_that_do_not_overlap(text: str, seed: int, chars: int) -> None:
     """Each passage ends where a line ends and begins where one ends or the file begins; no two share a character."""

@@ -3,7 +3,7 @@
 import itertools
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.replay.fakes import asking, completion, right, silent
 from tests.replay.strategies import passages
@@ -34,7 +34,6 @@ def texts_on_screen(happened: list[Event]) -> list[str]:
     return [e.screen.before + e.screen.pending + e.screen.after for e in happened if isinstance(e, Typed | Accepted)]
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     case=passages(),
     seed=st.integers(0, 99),

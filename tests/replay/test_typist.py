@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.replay.strategies import passages
 
@@ -37,7 +37,6 @@ def typed(text: str, passage: Passage, seed: int) -> tuple[str, list[Key]]:
     return editor.text, keys
 
 
-@settings(max_examples=300, deadline=None)
 @given(passages(), st.integers(0, 1000))
 def test_what_is_typed_is_the_file(case: tuple[str, Passage], seed: int) -> None:
     """With nothing accepted, any part of any file typed again gives the file's own text."""
@@ -45,7 +44,6 @@ def test_what_is_typed_is_the_file(case: tuple[str, Passage], seed: int) -> None
     assert typed(text, passage, seed)[0] == text
 
 
-@settings(max_examples=30, deadline=None)
 @given(passages(), st.integers(0, 1000))
 def test_the_same_seed_presses_the_same_keys(case: tuple[str, Passage], seed: int) -> None:
     """Two runs with one seed press the same keys, and counting them is typing them."""
@@ -56,7 +54,6 @@ def test_the_same_seed_presses_the_same_keys(case: tuple[str, Passage], seed: in
     assert counted == sum(key.presses for key in keys)
 
 
-@settings(max_examples=300, deadline=None)
 @given(passages(), st.integers(0, 1000), st.data())
 def test_what_is_accepted_keeps_the_file(case: tuple[str, Passage], seed: int, data: st.DataObject) -> None:
     """Whatever is offered, right, wrong or half right, the text at the end is the file's."""

@@ -40,16 +40,16 @@ class CodeView:
         current = self._current_lines(screen, above[-1], ghost)
         below = (screen.pending + screen.after).split("\n")[1:]
         top = max(0, min(row - int(height * _CURSOR_AT), row + len(current) + len(below) - height))
-        shift = _shift(above[-1], ghost, width - _NUMBER_WIDTH)
+        room = width - _NUMBER_WIDTH
         lines = [self._line(index, above[index]) for index in range(top, row)]
         offsets = _offsets(above, top)
         for line, offset in zip(lines, offsets, strict=False):
             _mark(line, offset, flash)
         _mark(current[0], offsets[-1], flash)
-        lines += current
+        lines += [_shifted(current[0], _shift(above[-1], ghost, room)), *current[1:]]
         goal_at = len(self._goal) - len(below)
         lines += [self._line(goal_at + index, text) for index, text in enumerate(below[:height])]
-        return _numbered(lines[:height], top, shift, width)
+        return _numbered(lines[:height], top, room)
 
     def _current_lines(self, screen: Screen, prefix: str, ghost: Completion | None) -> list[Text]:
         """Return the cursor's line, and the further lines of a suggestion that has several."""
@@ -108,10 +108,15 @@ def _shift(prefix: str, ghost: Completion | None, width: int) -> int:
     return max(0, min(column, column + ahead + 2 - width))
 
 
-def _numbered(lines: list[Text], top: int, shift: int, width: int) -> Text:
+def _shifted(line: Text, columns: int) -> Text:
+    """Leave out the first columns of a line, and show that some are missing."""
+    return Text("…", style="dim").append_text(line[columns + 1 :]) if columns else line
+
+
+def _numbered(lines: list[Text], top: int, room: int) -> Text:
     drawn = Text(no_wrap=True)
     for index, line in enumerate(lines):
         drawn.append(f"{top + index + 1:>{_NUMBER_WIDTH - 1}} ", style="dim")
-        drawn.append_text(line[shift : shift + width - _NUMBER_WIDTH])
+        drawn.append_text(line[:room])
         drawn.append("\n" if index < len(lines) - 1 else "")
     return drawn

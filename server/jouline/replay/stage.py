@@ -15,9 +15,9 @@ from jouline.replay.wording import offer, price, totals, who
 _FLASH_MS = 700.0
 _WIDE_COLUMNS = 110
 _SIDE_COLUMNS = 46
-_BOTTOM_ROWS = 12
-_REQUEST_ROWS = 7
-_SUGGESTION_ROWS = 6
+_BOTTOM_ROWS = 11
+_REQUEST_ROWS = 6
+_SUGGESTION_ROWS = 5
 _NOTHING = Text("nothing yet", style="dim")
 
 
