@@ -28,7 +28,8 @@ class Entry:
     """One request, or another piece of work that costs energy (`kind`). None is unknown.
 
     Strings are codes, not text: one that is no code is kept as `other`, so that source text cannot slip in.
-    `saved_joules` is null for a request that saved nothing it could know; a cache hit saves 0.
+    `saved_joules` is None where the counterpart is not known; a cache hit saves 0. On residency, a load or a
+    prefetch it is minus the part that always-large would not have paid; None there means all of it.
     """
 
     id: str = field(default_factory=new_id)
@@ -82,7 +83,8 @@ class Totals:
     """Sums over rows. A sum of which no row is known is None; `joules_unknown` rows are missing from `joules`.
 
     `joules` is what requests cost, cancelled ones and prefetching included; residency and loads stand beside it.
-    `overhead_joules` is the cost of all that has no counterpart in always-large: the headline is net of it.
+    `overhead_joules` is the part of residency, loads and prefetching that always-large would not have paid: the
+    headline is net of it. What is cancelled or skipped stands apart.
     """
 
     requests: int = 0

@@ -39,7 +39,8 @@ _FEEDBACK = f"""
 """  # noqa: S608
 _REQUEST = "kind = 'request'"
 _SPENT = "kind IN ('request', 'cancelled', 'prefetch')"
-_OVERHEAD = "saved_joules IS NULL AND (kind <> 'request' OR cancelled)"
+_ANSWERED = "kind IN ('request', 'cancelled')"
+_OVERHEAD = "kind IN ('residency', 'load', 'warm-up', 'prefetch')"
 _SUMS = {
     "requests": f"TOTAL({_REQUEST})",
     "skipped": f"TOTAL({_REQUEST} AND action = 'skip')",
@@ -59,13 +60,13 @@ _SUMS = {
     "residency_joules": "SUM(CASE WHEN kind = 'residency' THEN joules END)",
     "load_joules": "SUM(CASE WHEN kind IN ('load', 'warm-up') THEN joules END)",
     "prefetch_joules": "SUM(CASE WHEN kind = 'prefetch' THEN joules END)",
-    "overhead_joules": f"SUM(CASE WHEN {_OVERHEAD} THEN joules END)",
-    "baseline_joules": "SUM(CASE WHEN saved_joules IS NOT NULL THEN baseline_joules END)",
-    "saved_joules": "SUM(saved_joules)",
+    "overhead_joules": f"SUM(CASE WHEN {_OVERHEAD} THEN COALESCE(-saved_joules, joules) END)",
+    "baseline_joules": f"SUM(CASE WHEN {_ANSWERED} AND saved_joules IS NOT NULL THEN baseline_joules END)",
+    "saved_joules": f"SUM(CASE WHEN {_ANSWERED} THEN saved_joules END)",
     "saved_variance": "SUM(MAX(0, saved_stddev * saved_stddev - COALESCE(saved_shared_stddev, 0) * "
     "COALESCE(saved_shared_stddev, 0)))",
     "saved_shared_stddev": "SUM(saved_shared_stddev)",
-    "saved_requests": "TOTAL(saved_joules IS NOT NULL)",
+    "saved_requests": f"TOTAL({_ANSWERED} AND saved_joules IS NOT NULL)",
     **{f"saved_{means}": f"SUM(saved_{means})" for means in ("route", "exit", "stop", "gate", "drafts")},
     "cpu_seconds": "SUM(cpu_seconds)",
     "prompt_evaluated": "SUM(prompt_evaluated)",
