@@ -126,7 +126,7 @@ def line_ms(stage: StageCard, speed: Speed | None) -> float | None:
     return 1e3 * ((again + TYPED_TOKENS) / speed.prompt_tokens_per_s + LINE_TOKENS / speed.tokens_per_s)
 
 
-def measure_bandwidth(cores: int, megabytes: int = 256) -> float:
+def measure_bandwidth(cores: int, megabytes: int = 128) -> float:
     """Return the bytes a second that all cores together read from memory, best of three."""
     block = np.ones((cores, (megabytes << 20) // 8 // cores), np.float64)
     with ThreadPoolExecutor(cores) as pool:
