@@ -11,6 +11,7 @@ import pytest
 from jouline.cli import stats
 from jouline.energy.entry import Entry
 from jouline.energy.ledger import FILE_NAME, Ledger
+from jouline.energy.savings import SavedBy
 
 
 @pytest.fixture
@@ -97,6 +98,17 @@ def test_tables_mark_estimates(home, capsys):
     assert "~12 J" in out
     assert "(estimated)" in out
     assert "≈ saved 75 % (36 ± " in out
+
+
+def test_a_mixture_of_classes_is_said(home, capsys):
+    """Estimates and measurements are never one undivided number."""
+    fill(home, 3, saved_by=SavedBy(route=2.0, stop=1.0, gate=9.0))
+    fill(home, 2, method="measured")
+    assert run() == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "The sum mixes classes: 2 measured, 3 estimated." in out
+    assert "Saved by routing ~6 J, stopping early ~3 J." in out
+    assert "not in the saving: ~27 J by the gate" in out
 
 
 def test_since_leaves_out_what_is_older(home, capsys):

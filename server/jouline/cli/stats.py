@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jouline.units import format_energy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from jouline.energy.entry import Totals
@@ -186,12 +187,30 @@ def _lines(totals: "Totals") -> list[str]:
     }
     known = [f"{name} {_spent(joules, totals)}" for name, joules in apart.items() if joules is not None]
     if known:
-        lines.append("Of which, or beside it: " + ", ".join(known) + ". The saving is net of these.")
+        lines.append("Apart from answers: " + ", ".join(known) + ".")
+    lines.extend(_means(totals))
     if totals.accepted_chars_per_joule is not None:
         lines.append(f"{totals.accepted_chars_per_joule:.2g} accepted characters a joule.")
     if totals.joules_unknown:
         lines.append(f"The joules of {totals.joules_unknown} requests are not known and not in the sum.")
     return lines
+
+
+def _means(totals: "Totals") -> "Iterator[str]":
+    means = {
+        "routing": totals.saved_route,
+        "early exit": totals.saved_exit,
+        "stopping early": totals.saved_stop,
+        "drafts": totals.saved_drafts,
+    }
+    known = [f"{name} {format_energy(joules, exact=False)}" for name, joules in means.items() if joules]
+    if known:
+        yield "Saved by " + ", ".join(known) + "."
+    if totals.saved_gate:
+        yield f"Not asked for, so not in the saving: {format_energy(totals.saved_gate, exact=False)} by the gate."
+    classes = {"measured": totals.measured, "attributed": totals.attributed, "estimated": totals.estimated}
+    if sum(map(bool, classes.values())) > 1:
+        yield "The sum mixes classes: " + ", ".join(f"{count} {name}" for name, count in classes.items() if count) + "."
 
 
 def _spent(joules: float | None, totals: "Totals") -> str:
