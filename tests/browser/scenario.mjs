@@ -2,6 +2,7 @@
 //
 // What the models write is not known beforehand: the test holds that what stands on disk is what was offered.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -64,6 +65,7 @@ const host = new Host({
   environment: { JOULINE_HOME: path.join(folder, 'jouline-home') },
 });
 let bench;
+let tabs = 0;
 
 const shot = (name) => bench.screenshot(path.join(images, `${name}.png`));
 
@@ -83,11 +85,16 @@ async function suggestion(places, suits) {
 
 const from = (model) => (text) => text.startsWith(`${model} ·`);
 
+async function pressTab() {
+  await bench.keyboard.press('Tab');
+  await bench.ghost.first().waitFor({ state: 'hidden' });
+  tabs += 1;
+}
+
 /** Accepts with Tab, saves, and holds the text on disk against what was typed and offered. */
 async function accept({ typed, ghost }) {
   const before = host.read(FILE);
-  await bench.keyboard.press('Tab');
-  await bench.ghost.first().waitFor({ state: 'hidden' });
+  await pressTab();
   const text = await bench.save(FILE, (saved) => saved !== before);
   const line = text.split('\n').find((each) => each.includes(typed));
   assert.ok(line, `"${typed}" is not on disk:\n${text}`);
@@ -158,7 +165,7 @@ async function energyShown() {
 
 async function closedBrackets() {
   const { typed, ghost } = await suggestion(PLACES.bracketed, () => true);
-  await bench.keyboard.press('Tab');
+  await pressTab();
   const text = await bench.save(FILE, (saved) => saved.includes(typed));
   const line = text.split('\n').find((each) => each.includes(typed));
   assert.ok(dense(line).length > dense(typed).length + 1, `nothing of ${ghost} was accepted: ${line}`);
@@ -179,6 +186,15 @@ async function explained() {
   await bench.palette('Notifications: Clear All Notifications');
 }
 
+/** What the ledger holds, as the server's own command tells it. */
+async function accounted() {
+  const read = () => JSON.parse(execFileSync(options.server, ['stats', '--json'], { env: host.env }));
+  await eventually(`${tabs} acceptances in the ledger`, () => read().accepted === tabs, 15_000);
+  const { requests, small, large, shown, accepted, cancelled } = read();
+  assert.ok(small > 0 && large > 0 && shown >= accepted, `small ${small}, large ${large}, shown ${shown}`);
+  step(`ledger: ${requests} requests, ${small} small, ${large} large, ${cancelled} cancelled, ${accepted} accepted`);
+}
+
 // Words of the document that stand nowhere in the server's own code.
 const MARKS = ['what can be measured on them', 'A wall with three sides', 'perimeter = 2'];
 
@@ -193,6 +209,20 @@ function privacy() {
     for (const mark of MARKS) assert.ok(!bytes.includes(mark), `${file} holds source text: ${mark}`);
   }
   step(`no source text in ${files.length} log and ledger files`);
+}
+
+/** Off by the switch and off for a language: the status bar says why, and there is a way back. */
+async function switchedOff() {
+  for (const enabled of [false, true]) {
+    await bench.palette('Jouline: Switch On or Off');
+    await eventually('the switch on disk', () => host.userSetting('jouline.enable') === enabled, 15_000);
+    await bench.untilStatus(enabled ? 'on' : 'off', (text) => (enabled ? /: ready\./ : /: off\. .*jouline\.enable/).test(text));
+  }
+  host.setInWorkspace('jouline.languages', { python: false });
+  await bench.untilStatus('off for python', (text) => /: off\. .*python.*jouline\.languages/.test(text));
+  host.setInWorkspace('jouline.languages', {});
+  await bench.untilStatus('on for python', (text) => /: ready\./.test(text));
+  step('switched off and on; off for a language, which the status bar says');
 }
 
 async function fastTyping() {
@@ -229,8 +259,10 @@ async function scenario() {
   await energyShown();
   await explained();
   await closedBrackets();
+  await switchedOff();
   await fastTyping();
   await killedServer();
+  await accounted();
   privacy();
   assert.deepEqual([...bench.outside], [], 'requests left this machine');
   step('no request left 127.0.0.1');

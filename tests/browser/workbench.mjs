@@ -180,6 +180,7 @@ export class Workbench {
     try {
       return await eventually(what, async () => {
         last = `${await this.statusText()} (${await this.standing()})`;
+        assert.ok(!/the server keeps ending/i.test(last), 'the server does not start');
         return matches(last) ? last : '';
       }, patienceMs);
     } catch (error) {

@@ -55,7 +55,8 @@ class QuietClient extends LanguageClient {
 /** One life of the server: its process and the client that talks to it. */
 class Life {
   private process: ChildProcess | undefined;
-  private lastWords = '';
+  private lastLine = '';
+  private ownWords = '';
   private over = false;
   readonly client: LanguageClient;
 
@@ -81,7 +82,7 @@ class Life {
         stdout: () => undefined,
         stderr: (stream) => {
           createInterface({ input: stream }).on('line', (line) => {
-            if (line.startsWith(OWN_WORDS)) this.lastWords = line.slice(OWN_WORDS.length);
+            this.heard(line);
             parts.log.info(`server: ${line}`);
           });
         },
@@ -118,12 +119,17 @@ class Life {
     return child;
   }
 
+  private heard(line: string): void {
+    this.lastLine = line.trim() || this.lastLine;
+    if (line.startsWith(OWN_WORDS)) this.ownWords = line.slice(OWN_WORDS.length);
+  }
+
   // A process that closed its streams is about to leave; how it left says more than what the streams said.
   private async end(error?: unknown): Promise<void> {
     if (this.over) return;
     this.over = true;
     await this.gone(DYING_MS).catch(() => undefined);
-    const left = causeOfDeath(this.process ?? {}, this.lastWords);
+    const left = causeOfDeath(this.process ?? {}, this.ownWords || this.lastLine);
     this.process?.kill('SIGKILL');
     this.died(left ?? describe(error));
   }

@@ -87,7 +87,7 @@ async function explain(parts: CommandParts): Promise<void> {
     void vscode.window.showInformationMessage(`Jouline: ${reason}`);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    await offerHelp(`Jouline cannot explain now: ${why}`, parts);
+    await offerHelp(`Jouline cannot explain now: ${why}`, 'Restart', parts);
   }
 }
 
@@ -100,15 +100,19 @@ function caret(): ExplainParams | undefined {
 
 type HelpParts = Pick<CommandParts, 'log' | 'restart'>;
 
-/** Says what is wrong, with a way out behind each button. */
-export async function offerHelp(message: string, parts: HelpParts): Promise<void> {
-  const ways: Readonly<Record<string, () => unknown>> = {
-    'Open Settings': () => openSettings('jouline.server.path'),
-    'Show Log': () => { parts.log.show(true); },
-    'Restart': () => parts.restart(),
-  };
-  const chosen = await vscode.window.showErrorMessage(message, ...Object.keys(ways));
-  if (chosen !== undefined) await ways[chosen]?.();
+const WAYS_OUT = ['Open Settings', 'Show Log', 'Restart'] as const;
+
+/** Says what is wrong, with a way out behind each button; `best` stands first. */
+export async function offerHelp(
+  message: string,
+  best: (typeof WAYS_OUT)[number],
+  parts: HelpParts,
+): Promise<void> {
+  const rest = WAYS_OUT.filter((way) => way !== best);
+  const chosen = await vscode.window.showErrorMessage(message, best, ...rest);
+  if (chosen === 'Open Settings') await openSettings('jouline.server.path');
+  if (chosen === 'Show Log') parts.log.show(true);
+  if (chosen === 'Restart') await parts.restart();
 }
 
 function openSettings(query: string): Thenable<unknown> {

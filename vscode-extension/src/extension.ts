@@ -28,7 +28,8 @@ export function activate(context: vscode.ExtensionContext): void {
     server.onStatus((params) => { status.statusChanged(params); }),
     server.onDidChangePhase((phase) => {
       status.phaseChanged(phase);
-      if (phase.kind === 'missing' || phase.kind === 'dead') void offerHelp(phase.message, { log, restart });
+      if (phase.kind === 'missing') void offerHelp(phase.message, 'Open Settings', { log, restart });
+      if (phase.kind === 'dead') void offerHelp(phase.message, 'Restart', { log, restart });
     }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (!event.affectsConfiguration('jouline')) return;
