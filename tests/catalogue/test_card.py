@@ -8,6 +8,7 @@ from jouline.catalogue.card import StageCard, bundled_folder, load_catalogue
 from jouline.catalogue.families import missing_markers
 from jouline.catalogue.gguf_header import read_header
 from jouline.catalogue.store import sha256_of
+from jouline.config import load
 from jouline.errors import CatalogueError
 
 CATALOGUE = load_catalogue()
@@ -60,6 +61,11 @@ class TestBundled:
         assert len(set(fim.markers)) == len(fim.markers)
         assert (fim.middle is not None) == fim.layout.endswith("middle")
         assert not set(fim.end) & set(fim.markers)
+
+    def test_ids_fit_the_settings(self) -> None:
+        """Every model can be named by the settings `model.small` and `model.large`."""
+        for stage_id in CATALOGUE.stages:
+            assert load(None, {"model.small": stage_id})[0].model_small == stage_id
 
     def test_every_family_has_a_model(self) -> None:
         """A family without a model would never be tried."""

@@ -240,6 +240,7 @@ class TestExplained:
             ((401, "RepoNotFound"), "no such repository"),
             ((404, "EntryNotFound"), r"no file model\.gguf"),
             ((404, "RevisionNotFound"), "no revision main"),
+            ((407, ""), "proxy wants a name and password"),
             ((429, ""), "fewer requests"),
             ((503, ""), "status 503"),
         ],
@@ -263,6 +264,18 @@ class TestExplained:
         with pytest.raises(CatalogueError, match=r"cannot be reached.*HTTPS_PROXY.*HF_ENDPOINT") as caught:
             pull(stage, store)
         assert "\n" not in str(caught.value)
+
+    def test_proxy(
+        self, server: HubServer, store: ModelStore, stage: StageCard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The proxy of the environment is used, and named where it cannot be reached."""
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        _http.close_session()
+        with pytest.raises(CatalogueError, match=r"cannot be reached.*HTTPS_PROXY"):
+            pull(stage, store)
+        assert server.asked == []
 
     def test_offline(
         self, server: HubServer, store: ModelStore, stage: StageCard, monkeypatch: pytest.MonkeyPatch

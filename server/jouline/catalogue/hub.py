@@ -288,6 +288,8 @@ def _explain_network(error: Exception, file: HubFile) -> str:
 def _remedy(code: int) -> str:
     if code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return "set HF_TOKEN to a token that may read it"
+    if code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return "the proxy wants a name and password: write them into HTTPS_PROXY"
     if code == HTTPStatus.TOO_MANY_REQUESTS:
         return "it asks for fewer requests: pull again in some minutes"
     return "pull again later"

@@ -15,13 +15,14 @@ from jouline.catalogue.gguf_header import GgufHeader
 from jouline.errors import CatalogueError
 
 _NOT_IN_IDS = re.compile(r"[^a-z0-9._-]+")
+ID_CHARS = 100  # the longest that a setting may name
 _KEPT = ("family", "file", "size_bytes", "quantisation", "licence", "context_tokens", "memory_bytes")
 
 
 def own_card(header: GgufHeader, family: FamilyCard) -> StageCard:
     """Return the card of a file of the user's own; its id is the file's name in small letters."""
     return StageCard(
-        id=_NOT_IN_IDS.sub("-", header.path.stem.lower()).strip("-._") or "model",
+        id=_NOT_IN_IDS.sub("-", header.path.stem.lower()).strip("-._")[:ID_CHARS] or "model",
         file=str(header.path.resolve()),
         family=family.id,
         fim=fim_of(header, family),
