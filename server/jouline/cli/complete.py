@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from jouline.cli.opening import open_app, settings
 from jouline.cli.source import language_of, read_source
 from jouline.completion import Completion, CompletionRequest
 from jouline.errors import ConfigError
+
+_PLACE = re.compile(r"(.+):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})", re.DOTALL)
 
 
 def register(commands: Any) -> None:
@@ -57,11 +60,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _parse_place(place: str) -> tuple[Path, int, int]:
-    name, _, rest = place.rpartition(":")
-    name, _, line = name.rpartition(":")
-    if not name or not line.isdecimal() or not rest.isdecimal() or int(line) < 1 or int(rest) < 1:
+    found = _PLACE.fullmatch(place)
+    if not found:
         raise ConfigError(f"{place!r} is not a place; write FILE:LINE:COL with numbers that count from 1.")
-    return Path(name), int(line), int(rest)
+    return Path(found[1]), int(found[2]), int(found[3])
 
 
 def _around(text: str, line: int, column: int, path: Path) -> tuple[str, str]:

@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,18 +39,17 @@ def run(args: argparse.Namespace) -> int:
     with open_app(config) as app, _open_for_append(args.target) as out:
         for line in track(lines[done:], "infill", console=console, disable=not sys.stderr.isatty()):
             row = _answer(app, line, wishes)
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            out.write(json.dumps(row) + "\n")  # in ASCII: a row may hold what no UTF-8 can
             out.flush()
     return 0
 
 
 def _answer(app: Any, line: str, wishes: dict[str, Any]) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return {"error": "This line is not JSON."}
-    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
-        return {**(row if isinstance(row, dict) else {}), "error": "The row has no text under `prompt`."}
+    row = _row(line)
+    if row is None:
+        return {"error": "This line is not a JSON object."}
+    if not isinstance(row.get("prompt"), str):
+        return {**row, "error": "The row has no text under `prompt`."}
     suffix = row.get("suffix", "")
     if not isinstance(suffix, str):
         return {**row, "error": "The row's `suffix` is not text."}
@@ -85,7 +85,8 @@ def _complete(app: Any, prompt: str, suffix: str, wishes: dict[str, Any]) -> dic
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        text = path.read_text(encoding="utf-8-sig")
+        return [line for line in text.split("\n") if line.strip()]  # no other line break: a row's text may hold them
     except FileNotFoundError:
         raise ConfigError(f"There is no file {path}.") from None
     except (OSError, UnicodeDecodeError):
@@ -96,23 +97,33 @@ def _count_done(target: Path, lines: list[str]) -> int:
     """Return how many rows the output already holds; a torn last line is cut off, a foreign file is refused."""
     if not target.exists():
         return 0
-    whole = [line for line in target.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-    for mine, theirs in zip(_ids(whole), _ids(lines), strict=False):
-        if mine != theirs:
-            raise ConfigError(f"{target} holds answers to other rows; name another output file.")
+    try:
+        written = target.read_bytes()
+        end = written.rfind(b"\n") + 1
+        whole = written[:end].decode().split("\n")[:-1]
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{target} cannot be added to; name another output file.") from None
     if len(whole) > len(lines):
         raise ConfigError(f"{target} holds more rows than the input; name another output file.")
-    target.write_text("".join(whole), encoding="utf-8")
+    answers = [_row(line) for line in whole]
+    if None in answers or _ids(answers) != _ids([_row(line) for line in lines[: len(whole)]]):
+        raise ConfigError(f"{target} holds something else than answers to these rows; name another output file.")
+    if end < len(written):
+        os.truncate(target, end)
     return len(whole)
 
 
-def _ids(lines: list[str]) -> Iterator[Any]:
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        yield row.get("task_id") if isinstance(row, dict) else None
+def _ids(rows: Sequence[dict[str, Any] | None]) -> list[Any]:
+    return [row.get("task_id") if row else None for row in rows]
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    """Return a line's JSON object, None if it holds none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def _open_for_append(target: Path) -> TextIO:

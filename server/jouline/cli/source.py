@@ -50,8 +50,11 @@ def read_source(path: Path) -> str:
         if path.is_dir():
             raise ConfigError(f"{path} is a folder; name a file.")
         size = path.stat().st_size
+        if not path.is_file():
+            raise ConfigError(f"{path} is not an ordinary file.")
         if size > MAX_BYTES:
-            raise ConfigError(f"{path} has {size / 1e6:.0f} MB; files over {MAX_BYTES / 1e6:.0f} MB are not completed in.")
+            limit = MAX_BYTES / 1e6
+            raise ConfigError(f"{path} has {size / 1e6:.0f} MB; files over {limit:.0f} MB are not completed in.")
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"There is no file {path}.") from None
