@@ -19,6 +19,7 @@ from jouline.energy.meter import Meters
 from jouline.energy.window import Measurement
 from jouline.engine.generate import Limits
 from jouline.lab.outcomes import Row, append, salvage, write
+from jouline.lab.parses import parses
 from jouline.lab.places import Line, Source, Walk, draw, lines_with_room
 from jouline.router.features import WINDOW_CHARS, FeatureExtractor
 
@@ -181,7 +182,7 @@ class Collector:
 
     def _row(self, source: Source, request: CompletionRequest, truth: str, runs: _Runs) -> Row:
         features = self._extractor.extract(request)
-        large = outcome(runs.large.generation, truth, runs.large.cpu_s)
+        large = outcome(request, runs.large.generation, truth, runs.large.cpu_s)
         return {
             "query_id": f"{source.name}:{request.offset}",
             "group": source.group,
@@ -193,7 +194,7 @@ class Collector:
             "cost_unit": "cpu_seconds",
             "features": {name: round(value, 5) for name, value in features.items()},
             "outcomes": {
-                self._small: outcome(runs.small.generation, truth, runs.small.cpu_s),
+                self._small: outcome(request, runs.small.generation, truth, runs.small.cpu_s),
                 self._large: large | {"cost_after": {self._small: runs.after.cpu_s}},
             },
         }
@@ -230,7 +231,7 @@ def place_request(source: Source, text: str, offset: int, line: Line) -> Complet
     )
 
 
-def outcome(generation: Generation, truth: str, cost: float) -> dict[str, Any]:
+def outcome(request: CompletionRequest, generation: Generation, truth: str, cost: float) -> dict[str, Any]:
     """Return one model's outcome; besides the contract's fields the tokens' log p, by which stopping is simulated."""
     text = generation.text
     total_ms = generation.prompt_ms + generation.generate_ms
@@ -239,7 +240,7 @@ def outcome(generation: Generation, truth: str, cost: float) -> dict[str, Any]:
         "cost": cost,
         "latency_ms": round(total_ms, 3),
         "tokens_out": generation.generated_tokens,
-        "evidence": evidence(generation),
+        "evidence": evidence(request, generation),
         "edit_similarity": round(SequenceMatcher(None, text.rstrip(), truth.rstrip(), autojunk=False).ratio(), 4),
         "prompt_share": round(generation.prompt_ms / total_ms, 4) if total_ms else 0.0,
         "completion": text,
@@ -249,8 +250,9 @@ def outcome(generation: Generation, truth: str, cost: float) -> dict[str, Any]:
     }
 
 
-def evidence(generation: Generation) -> dict[str, float]:
-    """Return what the whole text's token probabilities tell, as named numbers."""
+def evidence(request: CompletionRequest, generation: Generation) -> dict[str, float]:
+    """Return what the token probabilities of the whole text tell, and whether it parses where that can be told."""
+    valid = parses(request.text, request.offset, generation.text) if request.language == "python" else None
     logprobs = generation.logprobs or (0.0,)
     margins = generation.margins or (1.0,)
     return {
@@ -261,4 +263,4 @@ def evidence(generation: Generation) -> dict[str, float]:
         "margin_least": round(min(margins), 4),
         "margin_mean": round(sum(margins) / len(margins), 4),
         "ended": float(generation.stop in {"line", "end", "block"}),
-    }
+    } | ({} if valid is None else {"parses": float(valid)})

@@ -78,9 +78,13 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What a trained router knows besides its networks, and the pair it was made for."""
+    """What a trained router knows besides its networks, and the pair it was made for.
+
+    `weights` are the SHA-256 checksums of the pair's two files, by tier: the same pair trained anew is another pair.
+    """
 
     pair: str
+    weights: dict[str, str | None]
     place_features: tuple[str, ...]
     draft_features: tuple[str, ...]
     costs: MarginalCosts
@@ -117,6 +121,7 @@ def _from_json(data: dict[str, Any]) -> Calibration:
         raise ValueError("its operating points do not reach from 0 to 100")
     return Calibration(
         pair=data["pair"],
+        weights=data["weights"],
         place_features=tuple(data["place_features"]),
         draft_features=tuple(data["draft_features"]),
         costs=MarginalCosts(**data["costs"]),

@@ -4,6 +4,7 @@
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -60,7 +61,7 @@ class Review:
 class Router(Protocol):
     """Chooses a tier for a request, then judges what that tier wrote."""
 
-    display: Display
+    display: Display  # either tier's confidence and display threshold
 
     def route(
         self, request: CompletionRequest, *, energy_saving: float, costs: MarginalCosts | None = None
@@ -249,9 +250,17 @@ class LearnedRouter(_Judge):
         )
 
 
-def open_router(folder: Path, *, tokenizer: Path, pair: str) -> LearnedRouter:
-    """Open the trained router in `folder`; raise `RouterError` when it is unusable or made for another pair."""
+def open_router(
+    folder: Path, *, tokenizer: Path, pair: str, weights: Mapping[str, str | None] | None = None
+) -> LearnedRouter:
+    """Open the trained router in `folder`; raise `RouterError` when it is unusable or made for another pair.
+
+    `weights` are the checksums of the pair's files by tier, where they are known.
+    """
     calibration = load(folder / "calibration.json")
+    if weights is not None and calibration.weights != dict(weights):
+        message = f"The router was made for other weights of the pair {pair}: run `jouline calibrate`."
+        raise RouterError(message)
     if calibration.pair != pair:
         message = f"The router was made for the pair {calibration.pair}, not {pair}: run `jouline calibrate`."
         raise RouterError(message)

@@ -1,0 +1,259 @@
+"""Holds routers against each other and against the straight line between the two models, with intervals."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from jouline.errors import ConfigError
+from jouline.lab import metrics
+from jouline.lab.bench import Scored, Split
+from jouline.lab.metrics import Curve, Ends
+from jouline.lab.policy import ESCALATE, LARGE, SMALL, Choices, choose, cost, curve, ends, fit, quality
+from jouline.lab.table import Floats, Table, as_shown
+from jouline.router.calibration import Display, OperatingPoint
+
+TIMES = 1000
+PARITY_POINTS = 0.01
+SHOWN_AT = (0, 10, 25, 50, 75, 90, 100)
+_INNER = (0.1, 0.9)  # cost positions among which the best point against the line is looked for
+
+Number = float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A table's curve, or the same in one resample of its groups."""
+
+    curve: Curve
+    ends: Ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """What was fixed on validation data: indices into the operating points; None where there is no such point."""
+
+    parity: int | None
+    best: int | None
+
+
+def evaluate(
+    split: Split, routers: dict[str, Scored], *, seed: int = 0, display: Display | None = None
+) -> dict[str, Any]:
+    """Return the contract's JSON for the routers, with the fixed policies and `random` and `oracle` if given.
+
+    `display` gives the thresholds by which `always-large-lossless` stops; without it or without log p it is left out.
+    """
+    _check_apart(split)
+    line = _fixed(split.validate, routers["random"], seed) if "random" in routers else None
+    report: dict[str, Any] = {
+        "always-small": _always(split.test, SMALL, seed),
+        "always-large": _always(split.test, LARGE, seed),
+    }
+    if display is not None and split.test.has_drafts:
+        report["always-large-lossless"] = _lossless(split.test, display, seed)
+    areas = {name: _sample(split.test, _chosen(split, scored)) for name, scored in routers.items()}
+    for name, scored in routers.items():
+        report[name] = _router(split, scored, seed) | {
+            "oracle_gap_closed_percent": _oracle_gap_closed(areas, name),
+        }
+    for name in routers:
+        report[name]["saving_vs_interpolated_of_random_percent"] = (
+            report["random"]["saving_vs_interpolated_percent"] if line else None
+        )
+    return {"routers": report, "test": _described(split.test), "validate": _described(split.validate)}
+
+
+def _check_apart(split: Split) -> None:
+    seen = [set(table.groups.tolist()) for table in (split.train, split.validate, split.test)]
+    if seen[2] & (seen[0] | seen[1]):
+        shared = ", ".join(sorted(seen[2] & (seen[0] | seen[1])))
+        raise ConfigError(f"The test table shares groups with the others ({shared}): split by whole packages.")
+
+
+def _described(table: Table) -> dict[str, Any]:
+    return {"rows": len(table), "groups": len(np.unique(table.groups)), "cost_unit": table.cost_unit}
+
+
+def points(table: Table, scored: Scored) -> tuple[OperatingPoint, ...]:
+    """Return a router's operating points: its own, or fixed on the validation table given."""
+    return scored.points or fit(table, scored.validate)
+
+
+def _chosen(split: Split, scored: Scored) -> list[Choices]:
+    return [choose(scored.test, point, len(split.test)) for point in points(split.validate, scored)]
+
+
+def _sample(table: Table, chosen: Sequence[Choices]) -> Sample:
+    return Sample(curve=curve(table, chosen), ends=ends(table))
+
+
+def _samples(table: Table, chosen: Sequence[Choices], seed: int) -> list[Sample]:
+    """Return the curve in `TIMES` resamples of whole groups."""
+    index, counts = metrics.resamples(table.groups, TIMES, seed)
+    rows = {
+        "quality": np.array([quality(table, choices) for choices in chosen]),
+        "cost": np.array([cost(table, choices) for choices in chosen]),
+        "share": np.array([(choices != SMALL).astype(float) for choices in chosen]),
+        "ends": np.array([table.small_quality, table.large_quality, table.small_cost, table.large_cost]),
+    }
+    means = {name: metrics.group_means(values, index, counts) for name, values in rows.items()}
+    return [
+        Sample(
+            curve=Curve(quality=means["quality"][:, t], cost=means["cost"][:, t], share=means["share"][:, t]),
+            ends=Ends(
+                small_quality=float(means["ends"][0, t]),
+                large_quality=float(means["ends"][1, t]),
+                small_cost=float(means["ends"][2, t]),
+                large_cost=float(means["ends"][3, t]),
+            ),
+        )
+        for t in range(TIMES)
+    ]
+
+
+def _fixed(table: Table, scored: Scored, seed: int) -> Fixed:
+    """Fix the point of parity and the best point against the line on the validation table."""
+    chosen = [choose(scored.validate, point, len(table)) for point in points(table, scored)]
+    whole = _sample(table, chosen)
+    lower = _parity_lower_ends(_samples(table, chosen, seed))
+    at_parity = [index for index in range(len(chosen)) if lower[index] >= -PARITY_POINTS]
+    position = whole.ends.cost_position(whole.curve.cost)
+    savings = {
+        index: found
+        for index in range(len(chosen))
+        if _INNER[0] <= position[index] <= _INNER[1] and (found := _saving_vs_line(whole, index)) is not None
+    }
+    return Fixed(
+        parity=min(at_parity, key=lambda index: whole.curve.cost[index], default=None),
+        best=max(savings, key=lambda index: savings[index], default=None),
+    )
+
+
+def _parity_lower_ends(samples: Sequence[Sample]) -> Floats:
+    """Return, per point, the lower end of the one-sided 95 % interval of its quality less always-large's."""
+    differences = np.array([sample.curve.quality - sample.ends.large_quality for sample in samples])
+    lower: Floats = np.quantile(differences, 0.05, axis=0)
+    return lower
+
+
+def _saving_vs_line(sample: Sample, index: int) -> Number:
+    line = sample.ends.interpolated_cost(float(sample.curve.quality[index]))
+    return metrics.saving(float(sample.curve.cost[index]), line)
+
+
+def _saving_vs_large(sample: Sample, index: int) -> Number:
+    return metrics.saving(float(sample.curve.cost[index]), sample.ends.large_cost)
+
+
+def _router(split: Split, scored: Scored, seed: int) -> dict[str, Any]:
+    fixed = _fixed(split.validate, scored, seed)
+    chosen = _chosen(split, scored)
+    whole, samples = _sample(split.test, chosen), _samples(split.test, chosen, seed)
+    measures: dict[str, Callable[[Sample], Number]] = {
+        "apgr": lambda s: metrics.apgr(s.curve, s.ends),
+        "cost_apgr": lambda s: metrics.apgr(s.curve, s.ends, by_cost=True),
+        "cpt50": lambda s: metrics.cpt(s.curve, s.ends, 0.5),
+        "cpt80": lambda s: metrics.cpt(s.curve, s.ends, 0.8),
+        "aiq": lambda s: metrics.aiq(s.curve, s.ends),
+        "quality_at_half_cost": lambda s: metrics.quality_at_half_cost(s.curve, s.ends),
+        "saving_vs_interpolated_percent": lambda s: None if fixed.best is None else _saving_vs_line(s, fixed.best),
+        "saving_at_parity_percent": lambda s: None if fixed.parity is None else _saving_vs_large(s, fixed.parity),
+    }
+    shown = fixed.parity is not None and bool(_parity_lower_ends(samples)[fixed.parity] >= -PARITY_POINTS)
+    values = {name: measure(whole) for name, measure in measures.items()}
+    return {
+        "label": scored.label,
+        "auc": _auc(split.test, scored),
+        **values,
+        "saving_at_parity_percent": values["saving_at_parity_percent"] if shown else None,
+        "parity_shown": shown,
+        "saving_at_validated_parity_percent": values["saving_at_parity_percent"],
+        "route_ms_p95": None,
+        "ci95": {name: _interval([measure(sample) for sample in samples]) for name, measure in measures.items()},
+        "curve": _curve_rows(whole, samples, chosen),
+    }
+
+
+def _auc(table: Table, scored: Scored) -> Number:
+    """Return how well the router tells places where only the large model is right, by its last score."""
+    wanted = (table.large_quality >= 0.5) & (table.small_quality < 0.5)
+    score = scored.test.after if scored.test.after is not None else scored.test.before
+    if score is None or wanted.all() or not wanted.any():
+        return None
+    return float(roc_auc_score(wanted, score))
+
+
+def _interval(values: Sequence[Number]) -> list[Number]:
+    known = [value for value in values if value is not None]
+    if len(known) < 0.95 * len(values):
+        return [None, None]
+    low, high = np.quantile(known, [0.025, 0.975])
+    return [float(low), float(high)]
+
+
+def _curve_rows(whole: Sample, samples: Sequence[Sample], chosen: Sequence[Choices]) -> list[dict[str, Any]]:
+    """Return a row for each operating point: where it stands, and how far above the straight line at its cost."""
+    rows = []
+    for index, choices in enumerate(chosen):
+        row: dict[str, Any] = {
+            "energy_saving": index,
+            "quality": float(whole.curve.quality[index]),
+            "cost": float(whole.curve.cost[index]),
+            "share_large": float(whole.curve.share[index]),
+            "share_direct": float((choices == LARGE).mean()),
+            "share_escalated": float((choices == ESCALATE).mean()),
+            "above_line": above_line(whole, index),
+        }
+        if index in SHOWN_AT:
+            row["ci95"] = {
+                "quality": _interval([float(s.curve.quality[index]) for s in samples]),
+                "cost": _interval([float(s.curve.cost[index]) for s in samples]),
+                "above_line": _interval([above_line(s, index) for s in samples]),
+            }
+        rows.append(row)
+    return rows
+
+
+def above_line(sample: Sample, index: int) -> Number:
+    """Return a point's quality less that of the random mix of the two models that costs the same.
+
+    Beyond the ends of the line its end counts: a mix cannot cost more than always large or less than always small.
+    """
+    position = float(sample.ends.cost_position(sample.curve.cost[index : index + 1])[0])
+    line = sample.ends.small_quality + position * (sample.ends.large_quality - sample.ends.small_quality)
+    return float(sample.curve.quality[index]) - line
+
+
+def _always(table: Table, choice: int, seed: int) -> dict[str, Any]:
+    chosen = [np.full(len(table), choice)]
+    return _single(_sample(table, chosen), _samples(table, chosen, seed))
+
+
+def _lossless(table: Table, display: Display, seed: int) -> dict[str, Any]:
+    return _always(as_shown(table, display), LARGE, seed)
+
+
+def _single(whole: Sample, samples: Sequence[Sample]) -> dict[str, Any]:
+    return {
+        "quality": float(whole.curve.quality[0]),
+        "cost": float(whole.curve.cost[0]),
+        "share_large": float(whole.curve.share[0]),
+        "ci95": {
+            "quality": _interval([float(s.curve.quality[0]) for s in samples]),
+            "cost": _interval([float(s.curve.cost[0]) for s in samples]),
+        },
+    }
+
+
+def _oracle_gap_closed(areas: dict[str, Sample], name: str) -> Number:
+    """Return how much of the way from random to the oracle a router goes, by area over the cost position."""
+    if not {"random", "oracle"} <= areas.keys():
+        return None
+    found = {key: metrics.apgr(areas[key].curve, areas[key].ends, by_cost=True) for key in ("random", "oracle", name)}
+    low, high, value = found["random"], found["oracle"], found[name]
+    if low is None or high is None or value is None or high <= low:
+        return None
+    return 100.0 * (value - low) / (high - low)

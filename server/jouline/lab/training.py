@@ -1,0 +1,133 @@
+"""Trains the two classifiers of the product's router and writes them as ONNX."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from jouline.errors import ConfigError
+from jouline.lab.table import Floats, Table, draft_rows, place_matrix
+from jouline.router.calibration import TierConfidence
+from jouline.router.classifier import CLASSES
+
+SHOW_FROM = 0.4  # the least chance of being right at which a text is shown
+_FOLDS = 5
+_OPSET = 17
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The features of a table's rows: of the place alone, and with the small model's draft."""
+
+    place_names: tuple[str, ...]
+    draft_names: tuple[str, ...]
+    place: Matrix
+    draft: Matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """Two fitted classifiers of the four outcomes, and what each candidate scored in cross-validation by package."""
+
+    place: Any
+    draft: Any
+    scores: dict[str, dict[str, float]]
+
+
+CANDIDATES: dict[str, Callable[[], Any]] = {
+    "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=400)),
+    "trees": lambda: HistGradientBoostingClassifier(
+        learning_rate=0.05, max_iter=80, max_leaf_nodes=8, min_samples_leaf=40, l2_regularization=5.0, random_state=0
+    ),
+}
+
+
+def inputs(table: Table, floor: float, place_names: tuple[str, ...] | None = None) -> Inputs:
+    """Return the table's features; `floor` is the summed log p at which drafts are stopped."""
+    names = place_names or tuple(table.rows[0].get("features", {}))
+    if not names or not table.has_drafts:
+        raise ConfigError("The table has no features or no drafts to train on: collect it with `jouline lab collect`.")
+    place = place_matrix(table.rows, names)
+    drafts = draft_rows(table.rows, table.small, floor)
+    draft_names = tuple(drafts[0])
+    drafted = np.array([list(row.values()) for row in drafts], dtype=np.float32)
+    return Inputs(place_names=names, draft_names=draft_names, place=place, draft=np.hstack([place, drafted]))
+
+
+def train(table: Table, given: Inputs) -> Trained:
+    """Fit both classifiers, each of the kind with the least log loss in cross-validation by package.
+
+    Raises `ConfigError` where one of the four outcomes never occurs, because nothing can be learnt of it.
+    """
+    absent = [name for index, name in enumerate(CLASSES) if not (table.classes == index).any()]
+    if absent:
+        raise ConfigError(f"The outcomes {', '.join(absent)} do not occur in the table: collect more places.")
+    place, place_scores = _best(given.place, table)
+    draft, draft_scores = _best(given.draft, table)
+    return Trained(place=place, draft=draft, scores={"place": place_scores, "draft": draft_scores})
+
+
+def _best(matrix: Matrix, table: Table) -> tuple[Any, dict[str, float]]:
+    scores = {name: _cross_validated(make(), matrix, table) for name, make in CANDIDATES.items()}
+    winner = min(scores, key=lambda name: scores[name])
+    return CANDIDATES[winner]().fit(matrix, table.classes), scores
+
+
+def _cross_validated(model: Any, matrix: Matrix, table: Table) -> float:
+    """Return the mean log loss over rows of packages left out."""
+    losses = np.zeros(len(table))
+    folds = min(_FOLDS, len(np.unique(table.groups)))
+    if folds < 2:
+        raise ConfigError("The table has only one package: collect places from several.")
+    for learn, test in GroupKFold(folds).split(matrix, groups=table.groups):
+        fitted = clone(model).fit(matrix[learn], table.classes[learn])
+        told = chances(fitted, matrix[test])[np.arange(len(test)), table.classes[test]]
+        losses[test] = -np.log(np.maximum(told, 1e-9))
+    return float(losses.mean())
+
+
+def chances(model: Any, matrix: Matrix) -> Floats:
+    """Return a fitted model's probabilities in the order of `CLASSES`, shape (rows, 4)."""
+    found = np.zeros((len(matrix), len(CLASSES)))
+    found[:, model.classes_] = model.predict_proba(matrix)
+    return found
+
+
+def net_gain(probabilities: Floats) -> Floats:
+    """Return P(only large right) - P(only small right), per row."""
+    return probabilities[:, CLASSES.index("only_large")] - probabilities[:, CLASSES.index("only_small")]
+
+
+def confidence(logprobs: Floats, right: Floats) -> TierConfidence:
+    """Fit the chance that a text is right to its summed log p, and the log p from which it is shown."""
+    model = LogisticRegression(C=1e6, max_iter=1000).fit(logprobs[:, None], right >= 0.5)
+    slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if slope <= 0:
+        raise ConfigError("A model's confidence tells nothing of whether it is right: collect more places.")
+    floor = (np.log(SHOW_FROM / (1 - SHOW_FROM)) - intercept) / slope
+    return TierConfidence(floor=min(float(floor), -0.01), slope=slope, intercept=intercept)
+
+
+def export(model: Any, n_features: int, path: Path) -> None:
+    """Write a fitted classifier as ONNX with one input of shape (rows, n_features), probabilities as last output."""
+    from skl2onnx import to_onnx  # noqa: PLC0415  slow to import
+    from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415
+
+    graph = to_onnx(
+        model,
+        initial_types=[("features", FloatTensorType([None, n_features]))],
+        options={"zipmap": False},
+        target_opset=_OPSET,
+    )
+    path.write_bytes(graph.SerializeToString())
