@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from tests.lsp.fake import URI, Editor
+from tests.lsp.editor import URI
+from tests.lsp.fake import ScriptedEditor
 
 from jouline.cancel import Cancelled
 from jouline.completion import Feedback
@@ -14,7 +15,7 @@ from jouline.errors import EngineError
 SOURCE = "def add(a, b):\n    return \n"
 
 
-async def test_an_answer_is_one_item_with_its_range_and_its_command(editor: Editor):
+async def test_an_answer_is_one_item_with_its_range_and_its_command(editor: ScriptedEditor):
     """The item inserts the text at the cursor and reports its acceptance by a command with its id."""
     await editor.ready()
     editor.open(SOURCE)
@@ -33,7 +34,7 @@ async def test_an_answer_is_one_item_with_its_range_and_its_command(editor: Edit
     )
 
 
-async def test_the_capability_is_announced_and_so_is_the_command(editor: Editor):
+async def test_the_capability_is_announced_and_so_is_the_command(editor: ScriptedEditor):
     """A client learns from `initialize` that there are inline completions, and which command the server executes."""
     result = await editor.initialize()
     assert result.capabilities.inline_completion_provider is not None
@@ -42,7 +43,7 @@ async def test_the_capability_is_announced_and_so_is_the_command(editor: Editor)
     assert result.server_info.name == "jouline"
 
 
-async def test_nothing_good_enough_is_an_empty_list(editor: Editor):
+async def test_nothing_good_enough_is_an_empty_list(editor: ScriptedEditor):
     """An answer without text gives no item, and nothing counts as shown."""
     await editor.ready()
     editor.open(SOURCE)
@@ -54,7 +55,7 @@ async def test_nothing_good_enough_is_an_empty_list(editor: Editor):
     assert editor.app.feedbacks == []
 
 
-async def test_an_explicit_request_is_told_from_an_automatic_one(editor: Editor):
+async def test_an_explicit_request_is_told_from_an_automatic_one(editor: ScriptedEditor):
     """LSP's trigger kind 1 is the person's own wish."""
     await editor.ready()
     editor.open(SOURCE)
@@ -65,7 +66,7 @@ async def test_an_explicit_request_is_told_from_an_automatic_one(editor: Editor)
     await waiting
 
 
-async def test_cancelling_frees_the_engine_and_is_answered(editor: Editor):
+async def test_cancelling_frees_the_engine_and_is_answered(editor: ScriptedEditor):
     """`$/cancelRequest` sets the token at once, and the request is answered with LSP's RequestCancelled."""
     await editor.ready()
     editor.open(SOURCE)
@@ -89,7 +90,7 @@ async def test_cancelling_frees_the_engine_and_is_answered(editor: Editor):
     assert (await editor.state("ready"))["state"] == "ready"
 
 
-async def test_a_newer_request_cancels_the_older_one_of_its_document(editor: Editor):
+async def test_a_newer_request_cancels_the_older_one_of_its_document(editor: ScriptedEditor):
     """The older one is answered with an empty list; a request in another document is left alone."""
     await editor.ready()
     editor.open(SOURCE)
@@ -105,7 +106,7 @@ async def test_a_newer_request_cancels_the_older_one_of_its_document(editor: Edi
     assert [item.insert_text for item in (await other_waiting).items] == ["b + a"]
 
 
-async def test_the_suggest_widgets_item_is_taken_as_typed(editor: Editor):
+async def test_the_suggest_widgets_item_is_taken_as_typed(editor: ScriptedEditor):
     """The answer has the widget's range and begins with its item, as else the editor hides it."""
     await editor.ready()
     editor.open("x = pri\nend\n")
@@ -119,7 +120,7 @@ async def test_the_suggest_widgets_item_is_taken_as_typed(editor: Editor):
     assert (item.insert_text, item.range) == ("print(x)", there)
 
 
-async def test_a_widgets_item_that_cannot_be_shown_is_not_asked_for(editor: Editor):
+async def test_a_widgets_item_that_cannot_be_shown_is_not_asked_for(editor: ScriptedEditor):
     """An item that does not continue what was typed would be hidden, so no energy is spent on it."""
     await editor.ready()
     editor.open("x = pri\n")
@@ -137,7 +138,7 @@ async def test_a_widgets_item_that_cannot_be_shown_is_not_asked_for(editor: Edit
         pytest.param("x = 1\n" * 1_700_000, 3, "longer than", id="10 MB"),
     ],
 )
-async def test_a_document_that_cannot_be_completed_gives_nothing_and_a_reason(editor: Editor, text, line, reason):
+async def test_a_document_that_cannot_be_completed_gives_nothing(editor: ScriptedEditor, text, line, reason):
     """No item, no error, one sentence in the status, and the engine is not asked."""
     await editor.ready()
     editor.open(text)
@@ -146,7 +147,7 @@ async def test_a_document_that_cannot_be_completed_gives_nothing_and_a_reason(ed
     assert editor.app.asked.empty()
 
 
-async def test_a_document_that_is_not_open_is_not_read_from_disk(editor: Editor, tmp_path):
+async def test_a_document_that_is_not_open_is_not_read_from_disk(editor: ScriptedEditor, tmp_path):
     """Only what the editor opened is completed."""
     (tmp_path / "secret.py").write_text("password = ")
     await editor.ready()
@@ -155,7 +156,7 @@ async def test_a_document_that_is_not_open_is_not_read_from_disk(editor: Editor,
     assert "not open" in (await editor.state("ready"))["message"]
 
 
-async def test_an_empty_document_is_asked_for(editor: Editor):
+async def test_an_empty_document_is_asked_for(editor: ScriptedEditor):
     """Whether an empty file deserves a suggestion is the gate's to say, not the server's."""
     await editor.ready()
     editor.open("")
@@ -164,7 +165,7 @@ async def test_an_empty_document_is_asked_for(editor: Editor):
     assert (await waiting).items == ()
 
 
-async def test_a_cursor_beyond_its_lines_end_means_the_end(editor: Editor):
+async def test_a_cursor_beyond_its_lines_end_means_the_end(editor: ScriptedEditor):
     """LSP 3.18, Position: a character beyond the line's length defaults to that length."""
     await editor.ready()
     editor.open("ab\ncd")
@@ -175,7 +176,7 @@ async def test_a_cursor_beyond_its_lines_end_means_the_end(editor: Editor):
     await waiting
 
 
-async def test_edits_reach_the_next_request(editor: Editor):
+async def test_edits_reach_the_next_request(editor: ScriptedEditor):
     """The engine sees the document as the editor has it, edits and all."""
     await editor.ready()
     editor.open("a\x0c\nx = 1\nz\n")
@@ -196,7 +197,7 @@ async def test_edits_reach_the_next_request(editor: Editor):
 @pytest.mark.parametrize(
     "error", [EngineError("The small model stopped working; restart Jouline."), ValueError("x = 1")]
 )
-async def test_a_broken_engine_gives_no_item_one_message_and_trouble(editor: Editor, error: Exception):
+async def test_a_broken_engine_gives_no_item_one_message_and_trouble(editor: ScriptedEditor, error: Exception):
     """The same cause is shown once a session; source text in an error's message never is; success ends the trouble."""
     await editor.ready()
     editor.open(SOURCE)
@@ -213,7 +214,7 @@ async def test_a_broken_engine_gives_no_item_one_message_and_trouble(editor: Edi
     await editor.state("ready")
 
 
-async def test_a_request_that_the_engine_gave_up_gives_no_item(editor: Editor):
+async def test_a_request_that_the_engine_gave_up_gives_no_item(editor: ScriptedEditor):
     """Cancelled work is no error and no trouble."""
     await editor.ready()
     editor.open(SOURCE)
@@ -224,7 +225,7 @@ async def test_a_request_that_the_engine_gave_up_gives_no_item(editor: Editor):
     assert editor.messages == []
 
 
-async def test_a_request_that_cannot_be_read_is_answered_with_an_error(editor: Editor):
+async def test_a_request_that_cannot_be_read_is_answered_with_an_error(editor: ScriptedEditor):
     """A client never waits for ever: VS Code's own trigger kind 0 is refused at once, and the next request works."""
     await editor.ready()
     editor.open(SOURCE)
@@ -242,7 +243,7 @@ async def test_a_request_that_cannot_be_read_is_answered_with_an_error(editor: E
     assert len((await waiting).items) == 1
 
 
-async def test_accepting_reaches_the_engine_once(editor: Editor):
+async def test_accepting_reaches_the_engine_once(editor: ScriptedEditor):
     """The item's command reports acceptance; a client that cannot tell what it showed is taken to show all."""
     await editor.ready()
     editor.open(SOURCE)

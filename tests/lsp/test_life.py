@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from lsprotocol import types
-from tests.lsp.fake import Editor, Totals, editor_session
+from tests.lsp.fake import ScriptedEditor, Totals, editor_session
 
 from jouline.config import Config
 from jouline.errors import CatalogueError
@@ -16,7 +16,7 @@ SOURCE = "x = 1\n"
 BARE = types.ClientCapabilities()
 
 
-async def test_initialize_is_answered_before_the_models_are_loaded(editor: Editor):
+async def test_initialize_is_answered_before_the_models_are_loaded(editor: ScriptedEditor):
     """A slow disk delays completions, not the editor: starting, progress, then ready."""
     editor.build.gate.clear()
     await editor.initialize({"jouline": {}})
@@ -27,7 +27,7 @@ async def test_initialize_is_answered_before_the_models_are_loaded(editor: Edito
     await editor.until(lambda: editor.progress == ["begin", "end"])
 
 
-async def test_a_request_that_comes_before_the_models_waits_for_them(editor: Editor):
+async def test_a_request_that_comes_before_the_models_waits_for_them(editor: ScriptedEditor):
     """Nothing that is typed while the models are loaded ends in an error."""
     editor.build.gate.clear()
     await editor.initialize({"jouline": {}})
@@ -39,7 +39,7 @@ async def test_a_request_that_comes_before_the_models_waits_for_them(editor: Edi
     assert [item.insert_text for item in (await waiting).items] == ["0"]
 
 
-async def test_a_client_without_progress_is_sent_none(editor: Editor):
+async def test_a_client_without_progress_is_sent_none(editor: ScriptedEditor):
     """Only what a client said it can do is used, and completions come all the same."""
     editor.build.gate.clear()
     await editor.initialize({"jouline": {}}, BARE)
@@ -53,7 +53,7 @@ async def test_a_client_without_progress_is_sent_none(editor: Editor):
     assert (editor.progress, editor.pulls) == ([], 0)
 
 
-async def test_models_that_cannot_be_opened_are_told_once_and_the_rest_goes_on(editor: Editor):
+async def test_models_that_cannot_be_opened_are_told_once_and_the_rest_goes_on(editor: ScriptedEditor):
     """State trouble with the error's sentence, one message, empty answers; other settings try again."""
     editor.build.error = CatalogueError("The small model is missing; run `jouline doctor`.")
     await editor.initialize({"jouline": {}})
@@ -67,7 +67,7 @@ async def test_models_that_cannot_be_opened_are_told_once_and_the_rest_goes_on(e
     assert editor.messages == ["The small model is missing; run `jouline doctor`."]
 
 
-async def test_what_has_to_be_done_without_is_told_once(editor: Editor):
+async def test_what_has_to_be_done_without_is_told_once(editor: ScriptedEditor):
     """A router or a ledger that cannot be used is one message; completions are given all the same."""
     editor.app.problems = ("The ledger cannot be written; make its folder writable.",)
     await editor.ready()
@@ -78,7 +78,7 @@ async def test_what_has_to_be_done_without_is_told_once(editor: Editor):
     assert editor.statuses[-1]["state"] == "ready"
 
 
-async def test_settings_reach_the_engine_and_each_request(editor: Editor):
+async def test_settings_reach_the_engine_and_each_request(editor: ScriptedEditor):
     """InitializationOptions first, then didChangeConfiguration."""
     await editor.ready({"energySaving": 20, "model.small": "tiny"})
     assert editor.build.configs == [Config(energy_saving=20, model_small="tiny")]
@@ -92,7 +92,7 @@ async def test_settings_reach_the_engine_and_each_request(editor: Editor):
     assert editor.app.configs == [Config(energy_saving=90, model_small="tiny")]
 
 
-async def test_bad_settings_give_defaults_and_one_message_each(editor: Editor):
+async def test_bad_settings_give_defaults_and_one_message_each(editor: ScriptedEditor):
     """The server works on with the defaults; the same complaint is not repeated."""
     await editor.ready({"jouline": {"energySaving": 500, "model": {"large": "/tmp/x.gguf"}, "unheard": 1}})
     change(editor, {"jouline": {"energySaving": 500}})
@@ -104,7 +104,7 @@ async def test_bad_settings_give_defaults_and_one_message_each(editor: Editor):
     ]
 
 
-async def test_a_client_that_gave_no_settings_is_asked_for_them(editor: Editor):
+async def test_a_client_that_gave_no_settings_is_asked_for_them(editor: ScriptedEditor):
     """`workspace/configuration` is pulled where the client supports it, and again when it only says that it changed."""
     editor.settings = {"energySaving": 33}
     await editor.initialize(None)
@@ -121,7 +121,7 @@ async def test_a_client_that_gave_no_settings_is_asked_for_them(editor: Editor):
     await waiting
 
 
-async def test_switched_off_frees_the_models_and_on_opens_them_again(editor: Editor):
+async def test_switched_off_frees_the_models_and_on_opens_them_again(editor: ScriptedEditor):
     """`enable` off: state off with the reason, no answers, nothing resident."""
     await editor.ready()
     editor.open(SOURCE)
@@ -134,14 +134,14 @@ async def test_switched_off_frees_the_models_and_on_opens_them_again(editor: Edi
     assert len(editor.build.configs) == 2
 
 
-async def test_started_switched_off_opens_nothing(editor: Editor):
+async def test_started_switched_off_opens_nothing(editor: ScriptedEditor):
     """A person who does not want completions pays nothing for them."""
     await editor.initialize({"enable": False})
     await editor.state("off")
     assert editor.build.configs == []
 
 
-async def test_a_language_can_be_switched_off(editor: Editor):
+async def test_a_language_can_be_switched_off(editor: ScriptedEditor):
     """The status says why, until another language's document is completed."""
     await editor.ready({"languages": {"markdown": False}})
     editor.open("# Notes\n", language="markdown", uri="file:///notes.md")
@@ -171,7 +171,7 @@ async def test_on_battery_completions_go_on_save_or_pause(tmp_path, choice: str,
         await waiting
 
 
-async def test_the_status_goes_from_thinking_to_ready_with_model_and_energy(editor: Editor):
+async def test_the_status_goes_from_thinking_to_ready_with_model_and_energy(editor: ScriptedEditor):
     """The editor can show which model answered, why, and the session's totals; unknown is null."""
     await editor.ready()
     assert editor.statuses[-1]["energy"]["savedJoules"] is None
@@ -209,7 +209,7 @@ async def test_shutdown_then_exit_leaves_with_0_and_exit_alone_with_1(tmp_path):
             assert editor.server.exit_code == code
 
 
-async def test_closing_cancels_what_runs_and_closes_the_engine(editor: Editor):
+async def test_closing_cancels_what_runs_and_closes_the_engine(editor: ScriptedEditor):
     """No work is left behind when the server ends."""
     await editor.ready()
     editor.open(SOURCE)
@@ -261,6 +261,6 @@ def editor_process() -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
 
 
-def change(editor: Editor, settings: object) -> None:
+def change(editor: ScriptedEditor, settings: object) -> None:
     """Tell the server other settings."""
     editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings=settings))

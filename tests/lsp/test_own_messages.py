@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from pygls.exceptions import JsonRpcException
-from tests.lsp.fake import URI, Editor, Totals
+from tests.lsp.editor import URI
+from tests.lsp.fake import ScriptedEditor, Totals
 
 from jouline.completion import Completion, Feedback, Method, Tier
 from jouline.lsp import protocol
@@ -101,7 +102,7 @@ def test_a_payload_that_does_not_fit_is_refused(data):
         from_wire(protocol.ExplainParams, data)
 
 
-async def test_energy_is_told_on_request(editor: Editor):
+async def test_energy_is_told_on_request(editor: ScriptedEditor):
     """The same totals as in the status, with or without params; before the models are loaded they are unknown."""
     editor.build.gate.clear()
     await editor.initialize({"jouline": {}})
@@ -127,7 +128,7 @@ async def test_energy_is_told_on_request(editor: Editor):
     }
 
 
-async def test_explain_tells_the_reason_and_everything_but_the_text(editor: Editor):
+async def test_explain_tells_the_reason_and_everything_but_the_text(editor: ScriptedEditor):
     """Source text is not repeated where only the reason was asked for."""
     await editor.ready()
     editor.open("a = 1\nb = \n")
@@ -139,14 +140,14 @@ async def test_explain_tells_the_reason_and_everything_but_the_text(editor: Edit
     assert "secret" not in str(told)
 
 
-async def test_explain_where_nothing_was_asked_says_so(editor: Editor):
+async def test_explain_where_nothing_was_asked_says_so(editor: ScriptedEditor):
     """A place without a request, or a document that is not open, has a reason and no completion."""
     await editor.ready()
     told = await editor.request("jouline/explain", {"uri": "file:///none", "position": {"line": 1, "character": 4}})
     assert told == {"reason": "No completion was asked for at this place."}
 
 
-async def test_explain_of_nonsense_is_refused(editor: Editor):
+async def test_explain_of_nonsense_is_refused(editor: ScriptedEditor):
     """A request without a place is the client's mistake, told as InvalidParams."""
     await editor.ready()
     with pytest.raises(JsonRpcException) as refused:
@@ -154,13 +155,13 @@ async def test_explain_of_nonsense_is_refused(editor: Editor):
     assert refused.value.code == -32602
 
 
-async def test_models_lists_the_pairs(editor: Editor):
+async def test_models_lists_the_pairs(editor: ScriptedEditor):
     """The catalogue's pairs, also before the models are loaded."""
     await editor.initialize({"enable": False})
     assert await editor.request("jouline/models", None) == {"pairs": [{"id": "embedded"}]}
 
 
-async def test_a_client_that_tells_is_believed(editor: Editor):
+async def test_a_client_that_tells_is_believed(editor: ScriptedEditor):
     """didShow, didPartiallyAccept (UTF-16 units, code points to the engine) and didReject reach the engine in order."""
     await editor.ready()
     editor.open("x = 1\n")
