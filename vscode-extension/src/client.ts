@@ -147,6 +147,7 @@ export class ServerConnection implements vscode.Disposable {
   private readonly statusReceived = new vscode.EventEmitter<StatusParams>();
   private life: Life | undefined;
   private turn: Promise<void> = Promise.resolve();
+  private givenUp = false;
   private queuedRestart: Promise<void> | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -155,10 +156,13 @@ export class ServerConnection implements vscode.Disposable {
 
   constructor(private readonly parts: ConnectionParts) {}
 
-  /** Starts the server unless it runs; never rejects, as the outcome is told by the phase. */
-  start(): Promise<void> {
+  /**
+   * Starts the server unless it runs; never rejects, as the outcome is told by the phase. Where it was not
+   * found or was given up, that has been said, and only `again` tries once more.
+   */
+  start({ again = false } = {}): Promise<void> {
     return this.inTurn(async () => {
-      if (!this.life) await this.begin();
+      if (!this.life && (again || !this.givenUp)) await this.begin();
     });
   }
 
@@ -210,6 +214,7 @@ export class ServerConnection implements vscode.Disposable {
   private async begin(): Promise<void> {
     clearTimeout(this.retry);
     const server = this.parts.resolve();
+    this.givenUp = server.kind === 'missing';
     if (server.kind === 'missing') {
       this.parts.log.warn(server.message);
       this.phaseChanged.fire({ kind: 'missing', message: server.message });
@@ -237,6 +242,7 @@ export class ServerConnection implements vscode.Disposable {
     this.life = undefined;
     const waitMs = this.parts.backoff.died();
     this.parts.log.error(`The server ended: ${why}`);
+    this.givenUp = waitMs === null;
     if (waitMs === null) {
       this.phaseChanged.fire({ kind: 'dead', message: `The server keeps ending: ${why}` });
       return;

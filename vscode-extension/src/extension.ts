@@ -36,7 +36,7 @@ export function activate(context: vscode.ExtensionContext): void {
       status.refresh();
       if (event.affectsConfiguration('jouline.server.path')) void restart();
       else server.notify('workspace/didChangeConfiguration', { settings: toInitializationOptions(read) });
-      startWhereNeeded(server);
+      startWhereNeeded(server, { again: true });
     }),
     vscode.window.onDidChangeActiveTextEditor(() => {
       status.refresh();
@@ -84,10 +84,10 @@ function createConnection(log: vscode.LogOutputChannel, completions: InlineCompl
 }
 
 /** No file, no server: an editor that only shows a folder spends nothing. */
-function startWhereNeeded(server: ServerConnection): void {
+function startWhereNeeded(server: ServerConnection, how: { again: boolean } = { again: false }): void {
   const open = vscode.window.visibleTextEditors.map((editor) => editor.document);
   const wanted = open.some((document) => vscode.languages.match(DOCUMENTS, document) > 0);
-  if (wanted && settings().enable) void server.start();
+  if (wanted && settings().enable) void server.start(how);
 }
 
 const read: ReadSetting = (key) => vscode.workspace.getConfiguration('jouline').get(key);
