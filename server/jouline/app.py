@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from jouline.cancel import CancelToken
-from jouline.catalogue.card import PairCard, bundled_folder, load_catalogue
+from jouline.catalogue.card import PairCard
 from jouline.catalogue.choice import choose_pair
 from jouline.catalogue.store import ModelStore
 from jouline.completion import Completion, CompletionRequest, Feedback, Tier
@@ -166,7 +166,7 @@ def build(config: Config, folders: Folders | None = None) -> App:
 
 
 def _open_parts(folders: Folders, meters: Meters, books: Books, config: Config) -> Parts:
-    card = choose_pair(load_catalogue(), config.model_small, config.model_large)
+    card = choose_pair(ModelStore.under(folders.data).catalogue(), config.model_small, config.model_large)
     with meters.window() as loading:
         pair, context_tokens = open_pair(card, folders)
     books.other("load", loading.measurement)
@@ -198,7 +198,7 @@ def _wire(card: PairCard, pair: Pair, context_tokens: int, meters: Meters, books
 
 def open_pair(card: PairCard, folders: Folders) -> tuple[Pair, int]:
     """Open both models of a pair; returns them with the context size that they share."""
-    small, large = ModelStore(data_dir=folders.data / "models", bundled_dir=bundled_folder()).check_pair(card)
+    small, large = ModelStore.under(folders.data).check_pair(card)
     trained = min(card.small.context_tokens or _MAX_CONTEXT_TOKENS, card.large.context_tokens or _MAX_CONTEXT_TOKENS)
     context_tokens = min(trained, _MAX_CONTEXT_TOKENS)
     gpu_layers = 999 if card.kind == "separate" and supports_gpu() else 0

@@ -44,6 +44,9 @@ class Spelled:
     def special(self, _tier, marker):
         return MARKERS[marker]
 
+    def begin(self, _tier):
+        return None
+
     def generate(self, _tier, prompt, limits, _cancel):
         self.asked.append((prompt, limits))
         return Generation(

@@ -81,6 +81,10 @@ class Weights:
         count = ffi.llama_tokenize(self._vocab, data, len(data), ids, len(ids), False, True)
         return int(ids[0]) if count == 1 else None
 
+    def begin(self) -> int | None:
+        """Return the id that must begin every text, None where the file asks for none."""
+        return int(ffi.llama_vocab_bos(self._vocab)) if ffi.llama_vocab_get_add_bos(self._vocab) else None
+
     def pieces(self) -> list[bytes]:
         """Return the bytes of each token, empty for control tokens; shape (vocabulary_size,)."""
         buffer = ctypes.create_string_buffer(512)

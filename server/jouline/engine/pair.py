@@ -55,6 +55,10 @@ class Pair:
         """Return the id of a control token by its text, None if that model has no such token."""
         return self._tokeniser(tier).special(marker)
 
+    def begin(self, tier: Tier) -> int | None:
+        """Return the id that must begin every text of that model, None where it asks for none."""
+        return self._tokeniser(tier).begin()
+
     def generate(self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken) -> Generation:
         """Answer `prompt` with one model; raises Cancelled, with the engine free again, when `cancel` is set."""
         self._abort.lower()

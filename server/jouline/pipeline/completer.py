@@ -16,7 +16,7 @@ from jouline.pipeline.options import PipelineOptions
 
 _CHARS_PER_TOKEN = 3  # fewer than code has on average (3.9 measured), so that the window seldom needs a second cut
 _SUFFIX_CHARS_PER_TOKEN = 6  # more than code has, so that the token limit decides
-_MARKERS = 3
+_MARKERS = 4  # three of the layout and the one that some models want at the very beginning
 
 
 class Engine(Protocol):
@@ -27,6 +27,9 @@ class Engine(Protocol):
 
     def special(self, tier: Tier, marker: str) -> int | None:
         """Return a control token's id."""
+
+    def begin(self, tier: Tier) -> int | None:
+        """Return the id that must begin every text, None where there is none."""
 
     def generate(self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken) -> Generation:
         """Answer a prompt."""
@@ -56,7 +59,9 @@ class Completer:
         budget = self._context_tokens - len(suffix) - _MARKERS - self._room(room)
         prefix, stub = self._prefix(request, tier, budget, healing=card.healing)
         special = partial(self._engine.special, tier)
-        return Prompt(tokens=arrange(card.fim, special, prefix=prefix, suffix=suffix), stub=stub)
+        begin = self._engine.begin(tier)
+        tokens = arrange(card.fim, special, prefix=prefix, suffix=suffix)
+        return Prompt(tokens=tokens if begin is None else (begin, *tokens), stub=stub)
 
     def _room(self, wanted: int) -> int:
         return min(wanted, self._context_tokens // 2)

@@ -1,0 +1,194 @@
+"""The application with its real pair: what it answers, what it books, what it survives."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jouline.app import App, build
+from jouline.cancel import Cancelled, CancelToken
+from jouline.completion import CompletionRequest, Feedback
+from jouline.config import Config, Folders
+from jouline.energy.ledger import read_rows
+from jouline.errors import CatalogueError, ConfigError
+
+pytestmark = pytest.mark.model
+
+SOURCE = '''\
+class Box:
+    """A box with three sides."""
+
+    def __init__(self, width, height, depth):
+        self.width = width
+        self.height = $0
+        self.depth = depth
+
+    def volume(self):
+        return self.width * self.height * self.depth
+'''
+
+
+def folders(root: Path) -> Folders:
+    """Return folders under a temporary root."""
+    return Folders(config=root / "config", data=root / "data", cache=root / "cache", log=root / "log")
+
+
+def at_mark(source: str, **wishes: object) -> CompletionRequest:
+    """Return a request at the cursor mark."""
+    text = source.replace("$0", "")
+    return CompletionRequest(
+        uri="file:///box.py",
+        language="python",
+        text=text,
+        offset=source.index("$0"),
+        **wishes,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    """Open an application with the embedded pair and a ledger of its own."""
+    with build(Config(), folders(tmp_path)) as opened:
+        yield opened
+
+
+def test_both_models_answer_and_say_so(app: App) -> None:
+    """A fixed route is obeyed, and the answer names the model, its cost and its counterfactual."""
+    for route in ("small", "large"):
+        completion = app.complete(at_mark(SOURCE, route=route, trigger="invoked"), CancelToken())
+
+        assert (route,) == completion.models_run
+        assert completion.text
+        assert (completion.energy.joules or 0) > 0
+        assert completion.energy.method in {"estimated", "attributed", "measured"}
+        assert completion.energy.baseline_model == app.card.large.id
+        assert (completion.energy.baseline_joules or 0) > 0
+        assert completion.tokens.generated > 0
+
+
+def test_an_unknown_route_is_refused_by_name(app: App) -> None:
+    """A route that this pair does not have gives one sentence that lists those it has."""
+    with pytest.raises(ConfigError, match="auto, small, large, embedded-small, embedded-large"):
+        app.complete(at_mark(SOURCE, route="huge"), CancelToken())
+
+
+def test_what_is_typed_along_costs_no_inference(app: App) -> None:
+    """The rest of a suggestion that is being typed comes from the cache, runs no model and saves nothing."""
+    first = app.complete(at_mark(SOURCE, trigger="invoked"), CancelToken())
+
+    again = app.complete(at_mark(SOURCE.replace("$0", first.text[:3] + "$0"), trigger="invoked"), CancelToken())
+
+    assert ("cache", first.text[3:], ()) == (again.action, again.text, again.models_run)
+    assert again.energy.saved_joules == 0
+
+
+def test_a_keystroke_evaluates_next_to_nothing(app: App) -> None:
+    """With the timeline warm, one more character costs at most a few prompt tokens on either model."""
+    for route in ("small", "large"):
+        app.complete(at_mark(SOURCE, route=route, cache=False), CancelToken())
+        for typed in ("s", "se", "sel", "self", "self."):
+            request = at_mark(SOURCE.replace("$0", typed + "$0"), route=route, cache=False)
+            assert app.complete(request, CancelToken()).tokens.prompt_evaluated <= 3
+
+
+def test_a_cancelled_request_raises(app: App, tmp_path: Path) -> None:
+    """Work that nobody waits for ends as Cancelled, and the next request is served."""
+    cancel = CancelToken()
+    long = "value = [1, 2, 3]\n" * 400 + "$0"
+    blocked = threading.Event()
+    app._thread.submit(blocked.wait)
+    future = app.submit(at_mark(long, route="large"), cancel)
+    cancel.cancel()
+    blocked.set()
+
+    with pytest.raises(Cancelled):
+        future.result()
+
+    assert app.complete(at_mark(SOURCE, route="large", trigger="invoked"), CancelToken()).text
+
+
+def test_cancelling_in_the_middle_of_a_prefill_frees_the_engine(app: App, tmp_path: Path) -> None:
+    """A running evaluation ends when its token is cancelled; its cost is booked and the answer after it is right."""
+    texts = [f"value_{n} = [1, 2, {n}]\n" * 200 for n in range(20)]
+    ended = []
+    for text in texts:
+        cancel = CancelToken()
+        future = app.submit(at_mark(text + "$0", route="large", trigger="invoked"), cancel)
+        threading.Timer(0.01, cancel.cancel).start()
+        try:
+            future.result()
+            ended.append("answered")
+        except Cancelled:
+            ended.append("cancelled")
+    app.close()
+    rows = [row for row in read_rows(tmp_path / "data" / "ledger.sqlite") if row["kind"] == "cancelled"]
+
+    assert "cancelled" in ended
+    assert 0 < len(rows) <= ended.count("cancelled")
+    assert all((row["cpu_seconds"] or 0) >= 0 and row["method"] != "unavailable" for row in rows)
+
+
+def test_hopeless_places_are_skipped_with_a_reason(app: App) -> None:
+    """An automatic request inside a word runs no model and says why; the same wish, explicit, is answered."""
+    inside = SOURCE.replace("$0", "hei$0ght")
+
+    skipped = app.complete(at_mark(inside), CancelToken())
+
+    assert (skipped.action, skipped.text, skipped.models_run) == ("skip", "", ())
+    assert skipped.reason.endswith(".")
+    assert skipped.energy.saved_joules is None
+    assert app.complete(at_mark(inside, trigger="invoked", gate=False), CancelToken()).models_run
+
+
+def test_acceptance_reaches_the_session_and_the_ledger(app: App, tmp_path: Path) -> None:
+    """What a person takes is counted once, however often it is told."""
+    completion = app.complete(at_mark(SOURCE, trigger="invoked"), CancelToken())
+    for _ in range(2):
+        app.feedback(Feedback(completion_id=completion.id, outcome="accepted", chars=len(completion.text)))
+
+    session = app.session_energy()
+    app.close()
+    (row,) = (row for row in read_rows(tmp_path / "data" / "ledger.sqlite") if row["kind"] == "request")
+
+    assert (1, len(completion.text)) == (session.accepted, session.accepted_chars)
+    assert ("accepted", len(completion.text)) == (row["outcome"], row["accepted_chars"])
+
+
+def test_no_source_text_reaches_the_ledger(app: App, tmp_path: Path) -> None:
+    """The bytes of the ledger's files hold neither the document nor the completion nor its address."""
+    marked = SOURCE.replace("height", "xylophonic")
+    app.complete(at_mark(marked, trigger="invoked"), CancelToken())
+    app.close()
+
+    written = b"".join(path.read_bytes() for path in (tmp_path / "data").iterdir())
+
+    assert b"xylophonic" not in written
+    assert b"box.py" not in written
+
+
+def test_a_ledger_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    """Without a ledger requests are answered all the same, and the problem is named."""
+    (tmp_path / "data").write_text("a file where the folder should be", encoding="utf-8")
+
+    with build(Config(), folders(tmp_path)) as app:
+        assert app.complete(at_mark(SOURCE, trigger="invoked"), CancelToken()).text
+        assert any("ledger" in problem for problem in app.problems)
+        assert app.session_energy().requests == 1
+
+
+def test_an_unknown_model_setting_is_refused_and_the_old_pair_stays(app: App) -> None:
+    """Settings that name no model raise one sentence; what was open goes on answering."""
+    with pytest.raises(CatalogueError, match="no-such-model"):
+        app.reconfigure(Config(model_small="no-such-model"))
+
+    assert app.complete(at_mark(SOURCE, trigger="invoked"), CancelToken()).text
+
+
+def test_the_last_answer_at_a_place_can_be_explained(app: App) -> None:
+    """`explain` returns what was answered there, and None where nothing was asked."""
+    request = at_mark(SOURCE, trigger="invoked")
+    completion = app.complete(request, CancelToken())
+
+    assert completion == app.explain(request.uri, request.offset)
+    assert app.explain(request.uri, request.offset + 1) is None
