@@ -3,12 +3,14 @@
 import json
 from argparse import ArgumentParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Self
 
 import pytest
 from tests.replay.fakes import ScriptedApp, completion, right, silent
 
 from jouline.cli import demo, replay
+from jouline.completion import Completion, CompletionRequest
 from jouline.errors import ConfigError, JoulineError
 
 CODE = "import os\n\n\ndef read(path):\n    with open(path) as file:\n        return file.read()\n"
@@ -167,6 +169,64 @@ def test_the_demo_without_a_terminal_tells_plain_lines(
     assert "with open(path) as file:" in told
     assert "accepted: all of it" in told
     assert "saved ~" in told
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make stdout a terminal of 80 x 24, on which no time passes but by sleeping."""
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}.items():
+        monkeypatch.setenv(name, value)
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(demo, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+
+
+ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
+
+
+def test_the_demo_leaves_the_terminal_as_it_was(
+    app: OpenedApp, code: Path, terminal: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal the show has a screen of its own, and the totals stand on the usual one afterwards."""
+    assert run("demo", code) == 0
+    told = capsys.readouterr().out
+    assert told.count(ENTER) == told.count(LEAVE) == 1
+    show, after = told.split(LEAVE)
+    assert "this key" in show
+    assert "this key" not in after
+    assert "requests" in after
+
+
+def test_ctrl_c_ends_the_demo_cleanly(
+    app: OpenedApp, code: Path, terminal: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl+C leaves the show's screen, closes the app and still tells the totals so far."""
+    count = iter(range(100))
+
+    def answer(_: CompletionRequest) -> Completion:
+        if next(count) == 9:
+            raise KeyboardInterrupt
+        return completion()
+
+    app.answer = answer
+    assert run("demo", code) == 0
+    after = capsys.readouterr().out.split(LEAVE)[1]
+    assert "9 requests" in after
+    assert app.closed
+
+
+def test_the_demo_ends_by_itself(
+    app: OpenedApp, tmp_path: Path, terminal: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However slow the typing, the show is over in less than a minute."""
+    path = tmp_path / "slow.py"
+    path.write_text("value = function(argument)\n" * 50)
+    app.answer = silent
+    assert run("demo", path, "--speed", "0.5") == 0
+    assert demo.time.monotonic() < 60
 
 
 def test_the_demo_s_own_file_can_be_typed(app: OpenedApp, capsys: pytest.CaptureFixture[str]) -> None:

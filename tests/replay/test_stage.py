@@ -90,7 +90,7 @@ def test_the_view_never_outgrows_its_place(case: tuple[str, Passage], *, width: 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 45), (60, 16), (110, 24)])
 def test_the_stage_fills_the_terminal_and_no_more(width: int, height: int) -> None:
     """At every size the stage is as large as the terminal and shows code, request, suggestion and totals."""
-    stage = Stage(SourceFile(path=Path("f.py"), language="python", text=GOAL), title="f.py", passages=1)
+    stage = Stage(SourceFile(path=Path("f.py"), language="python", text=GOAL), title="f.py", passages=1, seed=0)
     for event in played():
         stage.show(event)
         lines = at_width(stage, width, height).rstrip("\n").split("\n")
@@ -104,7 +104,7 @@ def test_the_stage_fills_the_terminal_and_no_more(width: int, height: int) -> No
 def test_nothing_is_coloured_where_colour_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """NO_COLOR leaves no colour in what is drawn."""
     monkeypatch.setenv("NO_COLOR", "1")
-    stage = Stage(SourceFile(path=Path("f.py"), language="python", text=GOAL), title="f.py", passages=1)
+    stage = Stage(SourceFile(path=Path("f.py"), language="python", text=GOAL), title="f.py", passages=1, seed=0)
     for event in played():
         stage.show(event)
     out = io.StringIO()
@@ -139,7 +139,7 @@ def test_a_rejected_suggestion_is_told() -> None:
         (completion("a"), "spent ~1 J, saved ~3 J"),
         (
             completion("a", energy=Energy(joules=0.25, method="measured", saved_joules=-0.5)),
-            "spent 0.25 J, saved ~-0.5 J",
+            "spent 0.25 J, ~0.5 J more than always-large",
         ),
         (completion(energy=Energy()), "spent —, saved —"),
         (completion("a", action="cache"), "spent ~1 J, saves none: always-large has the cache too"),

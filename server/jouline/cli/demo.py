@@ -1,6 +1,7 @@
 """`jouline demo [FILE]`: watch a real file being typed: ghost text, the model that gave it and why, joules."""
 
 import argparse
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from jouline.replay.tally import Tally
 
-_SPEED_CPS = 7.0  # brisk, yet slow enough for the eye
-_CHARS = 260
+_SPEED_CPS = 8.0  # brisk, yet slow enough for the eye
+_CHARS = 200
 _LONGEST_S = 40.0
 _OWN_FILE = Path("catalogue", "store.py")
 
@@ -43,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
     options = Options(seed=args.seed, speed_cps=args.speed, chars=_CHARS, wishes=wishes)
     typing = plan_all([source], options)[0]
     console = Console(highlight=False)
-    with open_app(config) as app:
+    with console.status("opening the models"):
+        opened = open_app(config)
+    with opened as app:
         events = play(typing, app, options)
         live = console.is_terminal and not console.is_dumb_terminal
         tally = _perform(typing, events, console) if live else _recount(typing, events, console)
@@ -57,7 +60,10 @@ def _perform(typing: Typing, events: Iterator[Event], console: "Console") -> "Ta
 
     from jouline.replay.stage import Stage
 
-    stage = Stage(typing.source, title=_name(typing.source.path), passages=len(typing.passages))
+    stage = Stage(
+        typing.source, title=_name(typing.source.path), passages=len(typing.passages), seed=typing.rhythm.seed
+    )
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # the terminal is put back then too
     try:
         with Live(stage, console=console, screen=True, auto_refresh=False) as live:
             for event in _paced(events):
@@ -65,6 +71,8 @@ def _perform(typing: Typing, events: Iterator[Event], console: "Console") -> "Ta
                 live.refresh()
     except KeyboardInterrupt:
         pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return stage.tally
 
 
@@ -84,7 +92,8 @@ def _recount(typing: Typing, events: Iterator[Event], console: "Console") -> "Ta
     from jouline.replay.tally import Tally
 
     narrator, tally = Narrator(), Tally()
-    _print(console, f"Typing {len(typing.passages)} parts of {_name(typing.source.path)} again.")
+    parts = f"{len(typing.passages)} parts of {_name(typing.source.path)}, drawn by seed {typing.rhythm.seed}"
+    _print(console, f"Typing again: {parts}.")
     for event in events:
         tally.add(event)
         _print(console, *narrator.tell(event))

@@ -1,4 +1,8 @@
-"""A replay over files: every passage goes through the same pipeline as an editor's requests."""
+"""A replay over files: every passage goes through the same pipeline as an editor's requests.
+
+One seed always draws the same passages, slips and pauses. What the engine really took decides which answers come in
+time, so on a busy machine two runs may differ in what was shown.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -24,12 +24,12 @@ _NOTHING = Text("nothing yet", style="dim")
 class Stage:
     """What is on the stage now. `show` takes the next event; drawing changes nothing."""
 
-    def __init__(self, source: SourceFile, *, title: str, passages: int) -> None:
-        """`title` names the file on screen; `passages` is how many will be typed."""
+    def __init__(self, source: SourceFile, *, title: str, passages: int, seed: int) -> None:
+        """`title` names the file on screen; `passages` is how many will be typed, drawn by `seed`."""
         self.tally = Tally()
         self._view = CodeView(source.text, source.language)
         self._title = title
-        self._passages = passages
+        self._parts = f"of {passages}, drawn by seed {seed}"
         self._passage = 0
         self._screen = Screen(before="", pending="", after=source.text)
         self._ghost: Completion | None = None
@@ -99,7 +99,7 @@ class Stage:
 
     def _code(self, width: int, height: int) -> Panel:
         drawn = self._view.draw(self._screen, self._ghost, self._flash, width=width - 4, height=height - 2)
-        note = f"typing part {self._passage} of {self._passages} again"
+        note = f"typing again: part {self._passage} {self._parts}"
         title = Text(self._title, style="bold")
         return Panel(drawn, title=title, subtitle=note, title_align="left", subtitle_align="right")
 

@@ -36,7 +36,7 @@ def price(completion: Completion) -> str:
             return f"{spent}, saves none: always-large has the cache too"
         case "skip":
             return f"{spent}, avoided {_estimate(completion.energy.baseline_joules)}"
-    return f"{spent}, saved {_estimate(completion.energy.saved_joules)}"
+    return f"{spent}, {_saving(completion.energy.saved_joules)}"
 
 
 def cost(tally: Tally) -> str:
@@ -74,8 +74,16 @@ def _spent(tally: Tally) -> Text:
 
 def _saved(tally: Tally) -> Text:
     percent = saved_percent(tally, None)
-    of = "" if percent is None else f", {percent:.0f} % of what always-large takes"
-    return Text(f"saved {_estimate(tally.saved_joules.value)}{of}", style="bold green" if (percent or 0) > 0 else "")
+    line = _saving(tally.saved_joules.value)
+    if percent is None or percent <= 0:
+        return Text(line)
+    return Text(f"{line}, {percent:.0f} % of what always-large takes", style="bold green")
+
+
+def _saving(joules: float | None) -> str:
+    if joules is not None and joules < 0:
+        return f"{_estimate(-joules)} more than always-large"
+    return f"saved {_estimate(joules)}"
 
 
 def _energy(joules: float | None, method: str) -> str:
