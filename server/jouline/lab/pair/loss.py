@@ -68,7 +68,15 @@ class ExitLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(  # noqa: PLR0917 - autograd takes positional arguments only
-        ctx: FunctionCtx, front: Tensor, whole: Tensor, embedding: Tensor, targets: Tensor, token_weights: Tensor, weights: Weights, plan: Plan) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip  # noqa: E501
+        ctx: FunctionCtx,
+        front: Tensor,
+        whole: Tensor,
+        embedding: Tensor,
+        targets: Tensor,
+        token_weights: Tensor,
+        weights: Weights,
+        plan: Plan,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """States of (tokens, width), the embedding of (vocabulary, width), targets and weights of (tokens,)."""
         head = embedding.to(whole.dtype)
         d_front, d_whole = torch.zeros_like(front), torch.empty_like(whole)
