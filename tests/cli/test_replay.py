@@ -1,5 +1,6 @@
 """`jouline replay` and `jouline demo` as commands: arguments, bad input, output."""
 
+import io
 import json
 from argparse import ArgumentParser
 from pathlib import Path
@@ -77,6 +78,15 @@ def test_the_unknown_is_a_dash(app: OpenedApp, code: Path, capsys: pytest.Captur
     app.answer = lambda _: completion(energy=type(completion().energy)(), cpu_seconds=None)
     assert run("replay", code) == 0
     assert "spent         —" in capsys.readouterr().out.replace("  always-large", "")
+
+
+def test_a_narrow_terminal_gets_question_marks(app: OpenedApp, code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where stdout knows few characters the others become question marks, and nothing fails."""
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    for command in ("demo", "replay"):
+        assert run(command, code) == 0
+    assert b"?with open" in raw.getvalue()
 
 
 def bad_inputs(folder: Path) -> dict[str, Path]:

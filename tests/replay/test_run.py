@@ -7,9 +7,10 @@ import pytest
 from tests.replay.fakes import ScriptedApp, completion, right, silent
 
 from jouline.completion import Completion, CompletionRequest, Energy
+from jouline.replay.asking import Asking
 from jouline.replay.events import Answered, Superseded
 from jouline.replay.report import Surroundings, percentile, report_fields
-from jouline.replay.run import Options, ask_app, plan, play, replay
+from jouline.replay.run import Options, plan, play, replay
 from jouline.replay.sources import SourceFile
 from jouline.replay.tally import Tally
 
@@ -107,7 +108,7 @@ def test_a_request_that_takes_too_long_is_cancelled() -> None:
     """The engine is stopped once the person's next key comes, and what it spent is known."""
     app = ScriptedApp(silent, stuck=True)
     request = CompletionRequest(uri="file:///a.py", language="python", text="a", offset=1)
-    reply = ask_app(app)(request, 1.0)
+    reply = Asking(app)(request, 1.0)
     assert reply.completion is None
     assert reply.joules == 0.5
 
@@ -144,7 +145,8 @@ def test_latency_is_told_by_source() -> None:
 
 
 def _answered(answer: Completion) -> Answered:
-    from jouline.replay.events import Screen
+    from jouline.replay.asking import Asking
+from jouline.replay.events import Screen
 
     screen = Screen(before="", pending="", after="")
     return Answered(at_ms=0.0, completion=answer, engine_ms=5.0, delay_ms=30.0, again=False, screen=screen)

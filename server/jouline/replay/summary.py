@@ -57,7 +57,7 @@ def _energy(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [
         ("spent", energy("joules") + wasted),
         ("always-large", f"{format_energy(report['baseline_joules'], exact=False)} for the same requests"),
-        ("saved", f"{_percent(report['saved_percent'])}, keeping the models ready ({_residency(report)}) taken off"),
+        ("saved", _saved(report)),
     ]
     rows += [(label, format_energy(joules, exact=False)) for label, joules in _shares(report["saved_by"])]
     rows.append(("not asked", f"{format_energy(report['saved_by']['gate'], exact=False)} more that the gate avoided"))
@@ -68,8 +68,9 @@ def _shares(saved_by: Mapping[str, float | None]) -> list[tuple[str, float]]:
     return [(f"  {label}", joules) for name, label in _LABELS.items() if (joules := saved_by.get(name)) is not None]
 
 
-def _residency(report: Mapping[str, Any]) -> str:
-    return format_energy(report["residency_joules"], exact=False)
+def _saved(report: Mapping[str, Any]) -> str:
+    residency = format_energy(report["residency_joules"], exact=False)
+    return f"{_percent(report['saved_percent'])}, the cost of keeping the models ready ({residency}) taken off"
 
 
 def _percent(value: float | None) -> str:
