@@ -8,7 +8,7 @@ from tests.replay.fakes import ScriptedApp, completion, right, silent
 
 from jouline.completion import Completion, CompletionRequest, Energy
 from jouline.replay.asking import Asking
-from jouline.replay.events import Answered, Superseded
+from jouline.replay.events import Answered, Screen, Superseded
 from jouline.replay.report import Surroundings, percentile, report_fields
 from jouline.replay.run import Options, plan, play, replay
 from jouline.replay.sources import SourceFile
@@ -145,10 +145,7 @@ def test_latency_is_told_by_source() -> None:
 
 
 def _answered(answer: Completion) -> Answered:
-    from jouline.replay.asking import Asking
-from jouline.replay.events import Screen
-
-    screen = Screen(before="", pending="", after="")
+        screen = Screen(before="", pending="", after="")
     return Answered(at_ms=0.0, completion=answer, engine_ms=5.0, delay_ms=30.0, again=False, screen=screen)
 
 
