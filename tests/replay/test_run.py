@@ -145,7 +145,7 @@ def test_latency_is_told_by_source() -> None:
 
 
 def _answered(answer: Completion) -> Answered:
-        screen = Screen(before="", pending="", after="")
+    screen = Screen(before="", pending="", after="")
     return Answered(at_ms=0.0, completion=answer, engine_ms=5.0, delay_ms=30.0, again=False, screen=screen)
 
 
