@@ -61,6 +61,7 @@ class ScriptedApp:
         self.totals = Totals()
         self.explanations: dict[tuple[str, int], Completion] = {}
         self.closed = 0
+        self.refusal: Exception | None = None
         self.problems: tuple[str, ...] = ()
         self.fed_back = Event()
 
@@ -75,6 +76,8 @@ class ScriptedApp:
         self.fed_back.set()
 
     def reconfigure(self, config: Config) -> None:
+        if self.refusal:
+            raise self.refusal
         self.configs.append(config)
 
     def session_energy(self) -> Totals:

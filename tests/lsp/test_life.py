@@ -78,6 +78,40 @@ async def test_what_has_to_be_done_without_is_told_once(editor: ScriptedEditor):
     assert editor.statuses[-1]["state"] == "ready"
 
 
+async def test_a_pair_that_cannot_be_taken_up_stays_trouble_while_the_old_one_serves(editor: ScriptedEditor):
+    """Completions go on, and the status goes on saying that the settings are not in effect."""
+    await editor.ready()
+    editor.app.refusal = CatalogueError("There is no model called 'x'; see `jouline models list`.")
+    change(editor, {"model": {"small": "x"}})
+    await editor.state("trouble")
+    editor.open(SOURCE)
+    waiting = editor.complete(0, 5)
+    (await editor.asked()).answer("0")
+    assert len((await waiting).items) == 1
+    assert "no model called 'x'" in (await editor.state("trouble"))["message"]
+    editor.app.refusal = None
+    change(editor, {"model": {"small": ""}})
+    await editor.state("ready")
+
+
+async def test_switching_off_cancels_what_runs(editor: ScriptedEditor):
+    """Nobody waits for a suggestion that is no longer wanted."""
+    await editor.ready()
+    editor.open(SOURCE)
+    waiting, asked = editor.complete(0, 5), await editor.asked()
+    change(editor, {"enable": False})
+    assert (await waiting).items == ()
+    assert asked.cancel.cancelled
+    await editor.state("off")
+
+
+async def test_a_client_that_refuses_progress_is_served(editor: ScriptedEditor):
+    """It said that it can show progress and then would not; completions come all the same."""
+    del editor.client.protocol.fm.features[types.WINDOW_WORK_DONE_PROGRESS_CREATE]
+    await editor.ready()
+    assert editor.progress == []
+
+
 async def test_settings_reach_the_engine_and_each_request(editor: ScriptedEditor):
     """InitializationOptions first, then didChangeConfiguration."""
     await editor.ready({"energySaving": 20, "model.small": "tiny"})

@@ -147,6 +147,15 @@ async def test_explain_where_nothing_was_asked_says_so(editor: ScriptedEditor):
     assert told == {"reason": "No completion was asked for at this place."}
 
 
+async def test_explain_tells_why_a_request_was_declined(editor: ScriptedEditor):
+    """What the server held back has a reason too."""
+    await editor.ready({"languages": {"markdown": False}})
+    editor.open("# Notes", language="markdown")
+    await editor.complete(0, 3)
+    told = await editor.request("jouline/explain", {"uri": URI, "position": {"line": 0, "character": 3}})
+    assert told == {"reason": "Jouline is switched off for markdown files (jouline.languages)."}
+
+
 async def test_explain_of_nonsense_is_refused(editor: ScriptedEditor):
     """A request without a place is the client's mistake, told as InvalidParams."""
     await editor.ready()

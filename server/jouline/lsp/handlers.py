@@ -12,14 +12,12 @@ from jouline.lsp.protocol import from_wire, to_wire
 from jouline.lsp.server import Server
 from jouline.lsp.translate import Refusal, answer
 
-NOTHING_ASKED = "No completion was asked for at this place."
-
 
 async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList:
     """Answer with one item or none; a request that is cancelled or overtaken frees the engine at once."""
     asked = ls.ask(params)
     if isinstance(asked, Refusal):
-        ls.decline(asked)
+        ls.decline(params.text_document.uri, asked)
         return types.InlineCompletionList(items=[])
     with ls.newest(asked.request.uri) as cancel:
         try:
@@ -42,9 +40,9 @@ def initialize(ls: Server, params: types.InitializeParams) -> None:
 async def initialized(ls: Server, _params: types.InitializedParams) -> None:
     """Load the models in the background, and watch for the editor's end."""
     ls.begin_settling()
+    ls.begin_watching()
     if not ls.was_given_settings:
         await ls.pull_settings()
-    await ls.watch_editor()
 
 
 async def did_change_configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
@@ -99,12 +97,11 @@ def explain(ls: Server, params: object) -> dict[str, Any]:
         raise JsonRpcInvalidParams(str(error)) from None
     document = ls.protocol.documents.get(place.uri)
     at = types.Position(line=place.position.line, character=place.position.character)
-    offset = document.offset(at, ls.protocol.encoding) if document else None
-    completion = None if offset is None else ls.explain(place.uri, offset)
-    if completion is None:
-        return {"reason": ls.facts.trouble or NOTHING_ASKED}
-    fields = {name: value for name, value in ls.fields(completion).items() if name != "completion"}
-    return to_wire(protocol.ExplainResult(reason=completion.reason, completion=fields))
+    told = ls.explain(place.uri, document.offset(at, ls.protocol.encoding) if document else None)
+    if isinstance(told, str):
+        return {"reason": told}
+    fields = {name: value for name, value in ls.fields(told).items() if name != "completion"}
+    return to_wire(protocol.ExplainResult(reason=told.reason, completion=fields))
 
 
 def models(ls: Server, _params: object) -> dict[str, Any]:

@@ -64,8 +64,13 @@ class Host:
         self.app: App | None = None
 
     def settle(self, config: Config) -> "Future[App | None]":
-        """Bring the app in line with the settings: opened, reconfigured, or closed where they say off."""
-        return self._thread.submit(self._settle, config)
+        """Bring the app in line with the settings: opened, reconfigured, or closed where they say off.
+
+        An app that is to be closed is out of reach when this returns; the closing itself happens later.
+        """
+        if config.enable:
+            return self._thread.submit(self._open, config)
+        return self._thread.submit(self._close, self._take())
 
     def feedback(self, feedback: Feedback) -> None:
         """Pass on what became of a suggestion; nobody hears it after `close`."""
@@ -76,17 +81,16 @@ class Host:
         """Close the app, after what was begun; return when that is done. A second call does nothing."""
         if not self._closed:
             self._closed = True
-            self._thread.submit(self._close)
+            self._thread.submit(self._close, self._take())
         self._thread.shutdown(wait=True)
 
-    def _settle(self, config: Config) -> App | None:
-        if not config.enable:
-            self._close()
-        elif self.app is None:
-            self.app = self._build(config)
+    def _open(self, config: Config) -> App:
+        app = self.app
+        if app is None:
+            app = self.app = self._build(config)
         else:
-            self.app.reconfigure(config)
-        return self.app
+            app.reconfigure(config)
+        return app
 
     def _feedback(self, feedback: Feedback) -> None:
         if self.app is None:
@@ -96,7 +100,11 @@ class Host:
         except JoulineError as error:
             log.warning("feedback lost: %s", type(error).__name__)
 
-    def _close(self) -> None:
+    def _take(self) -> App | None:
         app, self.app = self.app, None
-        if app is not None:
-            app.close()
+        return app
+
+    def _close(self, taken: App | None) -> None:
+        for app in (taken, self._take()):  # the second was still being opened when the first was taken
+            if app is not None:
+                app.close()

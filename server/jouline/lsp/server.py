@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from jouline import __version__
@@ -30,6 +31,7 @@ from jouline.lsp.wire import Protocol, plain_converter
 
 log = logging.getLogger(__name__)
 
+NOTHING_ASKED = "No completion was asked for at this place."
 STOPPED = "The completion engine stopped working; run `jouline doctor`, or restart the server."
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -73,7 +75,10 @@ class Server(LanguageServer):
         self._host = Host(build)
         self._initial: Mapping[str, object] = NOTHING
         self._settling: asyncio.Task[None] | None = None
+        self._setup_trouble: str | None = None
+        self._background: set[asyncio.Task[None]] = set()
         self._running: dict[str, CancelToken] = {}
+        self._declined: tuple[str, str] | None = None
         self._told: set[str] = set()
         self._unsaid = list(problems)
         self._last_status: StatusParams | None = None
@@ -88,6 +93,8 @@ class Server(LanguageServer):
     def change_settings(self, settings: object) -> None:
         """Take up what `workspace/didChangeConfiguration` or a pull brought, and bring the engine in line."""
         self._read_settings(settings if isinstance(settings, Mapping) else NOTHING)
+        if not self.config.enable:
+            self._cancel_all()
         self.begin_settling()
 
     def _read_settings(self, changed: Mapping[str, object]) -> None:
@@ -126,15 +133,25 @@ class Server(LanguageServer):
         work = self._host.settle(self.config)
         self._settling = asyncio.ensure_future(self._settle(work))
         if self.facts.loading:
-            self._loading_progress = asyncio.ensure_future(self._show_progress(work))
+            self._begin(self._show_progress(work))
+
+    def begin_watching(self) -> None:
+        """Watch the editor's process, in the background."""
+        self._begin(self._watch_editor())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)  # the event loop itself holds tasks only weakly
+        task.add_done_callback(self._background.discard)
 
     async def _settle(self, work: "Future[App | None]") -> None:
         self.announce()
+        self.facts.trouble = None
         with self._trouble_told("The completion engine could not be started; run `jouline doctor`."):
             app = await asyncio.wrap_future(work)
-            self.facts.trouble = None
             for problem in app.problems if app else ():
                 self.tell_once(problem)
+        self._setup_trouble = self.facts.trouble
         self.facts.loading = False
         self.announce()
 
@@ -143,13 +160,15 @@ class Server(LanguageServer):
         if window is None or not window.work_done_progress:
             return
         token = str(uuid.uuid4())
-        await self.work_done_progress.create_async(token)
+        try:
+            await self.work_done_progress.create_async(token)
+        except JsonRpcException:
+            return  # the client would rather not
         self.work_done_progress.begin(token, types.WorkDoneProgressBegin(title="Jouline: loading the models"))
         await asyncio.wait([asyncio.wrap_future(work)])
         self.work_done_progress.end(token, types.WorkDoneProgressEnd())
 
-    async def watch_editor(self) -> None:
-        """Free the models and end when the editor's process has ended without a word."""
+    async def _watch_editor(self) -> None:
         if await wait_for_end(self.process_id):
             log.info("the editor has ended")
             self.close()
@@ -157,9 +176,12 @@ class Server(LanguageServer):
 
     def close(self) -> None:
         """Stop what runs and free the models; return when that is done."""
+        self._cancel_all()
+        self._host.close()
+
+    def _cancel_all(self) -> None:
         for cancel in self._running.values():
             cancel.cancel()
-        self._host.close()
 
     # Requests
 
@@ -205,14 +227,15 @@ class Server(LanguageServer):
         with self._thinking(), self._trouble_told(STOPPED):
             work = asyncio.wrap_future(self._host.app.submit(asked.request, cancel))
             completion = await asyncio.shield(work)
-            self.facts.trouble = None
+            self.facts.trouble = self._setup_trouble
             self.facts.model, self.facts.last_reason = completion.model, completion.reason
             log.info(request_line(completion, asked.request.language))
         return completion
 
-    def decline(self, refusal: Refusal) -> None:
-        """Show why a request got no answer."""
+    def decline(self, uri: str, refusal: Refusal) -> None:
+        """Show why a request in a document got no answer."""
         self.facts.last_reason = refusal.reason
+        self._declined = uri, refusal.reason
         log.debug("declined: %s", refusal.reason)
         self.announce()
 
@@ -233,10 +256,15 @@ class Server(LanguageServer):
         if feedback is not None:
             self._host.feedback(feedback)
 
-    def explain(self, uri: str, offset: int) -> Completion | None:
-        """Return the last answer at a place; None if there was none."""
+    def explain(self, uri: str, offset: int | None) -> Completion | str:
+        """Return the last answer at a place of a document, or in one sentence why there was none."""
         app = self._host.app
-        return app.explain(uri, offset) if app else None
+        completion = app.explain(uri, offset) if app and offset is not None else None
+        if completion is not None:
+            return completion
+        if self._declined and self._declined[0] == uri:
+            return self._declined[1]
+        return self.facts.trouble or NOTHING_ASKED
 
     def energy(self) -> EnergyTotals:
         """Return the session's totals."""
