@@ -193,6 +193,7 @@ def test_a_full_disk_loses_nothing(path):
     ledger.record(request(id="after"))
     assert ledger.totals().requests == 202
     assert ledger.problem is None
+    assert ledger._unwritten == []
     ledger.close()
     with Ledger(path) as again:
         assert (again.totals().requests, again.totals().accepted) == (202, 1)

@@ -99,6 +99,14 @@ def test_a_warm_up_speaks_at_once_and_gives_way():
     assert model.predict(work).stddev < first.stddev
 
 
+def test_follows_a_machine_that_changes():
+    """Clocks fall when it gets hot: old requests fade, and the new cost is learned from twice the memory."""
+    model, work = CostModel(memory=20), Work(prompt_evaluated=100, generated=10)
+    for cost in [1.0] * 200 + [2.0] * 60:
+        model.observe(work, cost)
+    assert model.predict(work).value == pytest.approx(2.0, rel=0.06)
+
+
 def test_far_from_what_was_seen_it_is_less_sure():
     """Extrapolation widens the error."""
     model = CostModel()
@@ -121,6 +129,17 @@ def test_no_cost_breaks_it(observations):
     assert math.isfinite(guess.value)
     assert math.isfinite(guess.stddev)
     assert guess.value >= 0
+
+
+@pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf, -1.0])
+def test_a_cost_that_cannot_be_is_ignored(nonsense):
+    """A clock that went wrong once leaves no trace."""
+    model = CostModel(Prior.from_warm_up((200, 0.8), (12, 0.4)))
+    work = Work(prompt_evaluated=50, generated=5)
+    before = model.predict(work)
+    model.observe(work, nonsense)
+    assert model.predict(work) == before
+    assert model.count == 0
 
 
 def test_state_survives_json():

@@ -15,12 +15,15 @@ from typing import Self
 
 from jouline import hardware
 from jouline.completion import Method
+from jouline.energy.apple import open_apple
 from jouline.energy.battery import open_batteries
+from jouline.energy.boards import Boards
 from jouline.energy.clock import BUSY_TICK_S, Clock
 from jouline.energy.estimate import CoreWatts, CpuTimeMeter, core_watts
 from jouline.energy.idle import IdlePower
 from jouline.energy.nvml import Nvidia
 from jouline.energy.outside import Outside
+from jouline.energy.perf import open_perf
 from jouline.energy.rapl import open_rapl
 from jouline.energy.reading import Domain, Meter, Reading, Sharing, Unavailable
 from jouline.energy.sampler import IDLE_WINDOW_S, Sampler
@@ -81,8 +84,7 @@ class Meters:
         meters: Iterable[Meter],
         core: CoreWatts,
         unavailable: Iterable[Unavailable] = (),
-        nvidia: Nvidia,
-        nvidia_closed: Unavailable,
+        boards: Boards,
         clock: Clock,
         power_source: Callable[[], hardware.PowerSource],
         sampling: bool = True,
@@ -91,9 +93,8 @@ class Meters:
         self._fixed: tuple[Meter, ...] = tuple(meters)
         self._gpu: tuple[Meter, ...] = ()
         self._unavailable = tuple(unavailable)
-        self._nvidia = nvidia
-        self._nvidia_closed = nvidia_closed
-        self._nvidia_refused: tuple[Unavailable, ...] = ()
+        self._boards = boards
+        self._boards_unavailable = boards.while_closed()
         self._on_gpu = False
         self._clock = clock
         self._power_source = power_source
@@ -118,7 +119,7 @@ class Meters:
     @property
     def unavailable(self) -> tuple[Unavailable, ...]:
         """What cannot be read, why, and the remedy."""
-        return self._unavailable + (self._nvidia_refused if self._on_gpu else (self._nvidia_closed,))
+        return self._unavailable + self._boards_unavailable
 
     @property
     def switches(self) -> tuple[Switch, ...]:
@@ -161,8 +162,7 @@ class Meters:
                 return
             self._on_gpu = on
             if on:
-                gpu, refused = self._nvidia.open()
-                self._gpu, self._nvidia_refused = tuple(gpu), tuple(refused)
+                self._gpu, self._boards_unavailable = self._boards.open()
             else:
                 self._drop_gpu()
             self._idle_start = None
@@ -238,7 +238,8 @@ class Meters:
         for meter in self._gpu:
             meter.close()
         self._gpu = ()
-        self._nvidia.close()
+        self._boards.close()
+        self._boards_unavailable = self._boards.while_closed()
 
     def _idle_w(self, meter: Meter) -> float | None:
         return self._idle.watts((meter.name, self._power), self._clock.now())
@@ -278,30 +279,30 @@ def open_meters(
     whoever calls must call `sample` as often as `sample_every_s` says.
     """
     root, clock = root or hardware.sysfs_root(environ), clock or Clock()
-    machine = hardware.probe(root)
-    rapl, refused = open_rapl(root, clock)
+    counters, refused = _counters(root, clock)
     cells, bare = open_batteries(root, clock)
-    core = core_watts(machine, root)
-    counted = any(meter.counted for meter in rapl)
-    model = CpuTimeMeter(core, counted=not counted, clock=clock)
+    core = core_watts(hardware.probe(root), root)
+    model = CpuTimeMeter(core, counted=not any(meter.counted for meter in counters), clock=clock)
     return Meters(
-        nvidia_closed=_nvidia_closed(machine),
-        meters=(*rapl, *cells, model),
+        meters=(*counters, *cells, model),
         core=core,
         unavailable=(*refused, *bare),
-        nvidia=nvidia or Nvidia(clock),
+        boards=Boards(root, clock, nvidia or Nvidia(clock)),
         clock=clock,
         power_source=lambda: hardware.power_source(root),
         sampling=sampling,
     )
 
 
-def _nvidia_closed(machine: hardware.Hardware) -> Unavailable:
-    boards = [gpu for gpu in machine.gpus if gpu.vendor == "nvidia"]
-    if not boards:
-        reason = "no NVIDIA board is on the PCI bus"
-    elif any(gpu.asleep for gpu in boards):
-        reason = "the board sleeps, and asking it would wake it"
-    else:
-        reason = "opened only while a model lies on the board, because an open handle keeps it awake"
-    return Unavailable(name="nvml", reason=reason)
+def _counters(root: Path, clock: Clock) -> tuple[list[Meter], list[Unavailable]]:
+    """Open the processor's counters by the first door that is open: powercap, perf events, IOReport."""
+    apple, silent = open_apple(clock)
+    if apple or silent:
+        return list(apple), silent
+    rapl, refused = open_rapl(root, clock)
+    if any(meter.domain == "cpu" for meter in rapl):
+        return list(rapl), refused
+    perf, barred = open_perf(root, clock)
+    for meter in rapl:
+        meter.counted = meter.counted and not perf
+    return [*rapl, *perf], [*refused, *barred]

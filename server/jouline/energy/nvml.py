@@ -14,13 +14,12 @@ from typing import Any
 from jouline.completion import Method
 from jouline.energy.clock import Clock
 from jouline.energy.counter import Counter
+from jouline.energy.power import STEP_S, PowerIntegral
 from jouline.energy.reading import Domain, Reading, Sharing, Unavailable
 
 JOULES_PER_UNIT = 1e-3
 PLAUSIBLE_W = 2000.0  # the largest boards are sold with 1400 W
 ENERGY_STEP_S = 0.1
-POWER_STEP_S = 0.1
-POWER_GAP_S = 2.0  # a longer gap between power samples cannot be bridged by a straight line
 COUNTER_SAMPLE_EVERY_S = 10.0
 
 
@@ -38,8 +37,7 @@ class NvidiaMeter:
         self._clock = clock
         self._lock = threading.Lock()
         self._counter = Counter(joules_per_unit=JOULES_PER_UNIT, plausible_w=PLAUSIBLE_W)
-        self._power: tuple[float, float] | None = None
-        self._joules = 0.0
+        self._integral = PowerIntegral(plausible_w=PLAUSIBLE_W)
         self._open = True
         start = time.perf_counter()
         self._by_energy = self._has_energy_counter()
@@ -48,24 +46,23 @@ class NvidiaMeter:
         self.name = f"nvml gpu {index}"
         self.covers = f"the whole board {_text(library.nvmlDeviceGetName(handle))}, all programs ({way})"
         self.method: Method = self._class()
-        self.resolution_s = ENERGY_STEP_S if self._by_energy else POWER_STEP_S
-        self.sample_every_s: float | None = COUNTER_SAMPLE_EVERY_S if self._by_energy else POWER_STEP_S
+        self.resolution_s = ENERGY_STEP_S if self._by_energy else STEP_S
+        self.sample_every_s: float | None = COUNTER_SAMPLE_EVERY_S if self._by_energy else STEP_S
 
     def read(self) -> Reading:
         """Return the board's joules since it was opened."""
         with self._lock:
             now_s, boot_s = self._clock.now(), self._clock.awake_and_asleep()
             if not self._open:
-                return self._counter.lost(now_s, f"{self.name} is closed")
+                return self._lost(now_s, f"{self.name} is closed")
             try:
                 if self._by_energy:
                     raw = int(self._library.nvmlDeviceGetTotalEnergyConsumption(self._handle))
                     return self._counter.advance(raw, now_s, boot_s)
                 watts = self._library.nvmlDeviceGetPowerUsage(self._handle) * 1e-3
             except self._library.NVMLError as error:
-                self._power = None
-                return self._counter.lost(now_s, f"{self.name} cannot be read any more: {error}")
-            return self._integrate(watts, now_s, boot_s)
+                return self._lost(now_s, f"{self.name} cannot be read any more: {error}")
+            return self._integral.advance(watts, now_s, boot_s)
 
     def close(self) -> None:
         """Stop reading; the library itself is closed by whoever opened it."""
@@ -77,19 +74,8 @@ class NvidiaMeter:
         pids = self._pids()
         return None if pids is None else os.getpid() in pids
 
-    def _integrate(self, watts: float, now_s: float, boot_s: float) -> Reading:
-        last, self._power = self._power, (now_s, watts)
-        if last is None:
-            return self._counter.advance(self._units(), now_s, boot_s)
-        gap_s = now_s - last[0]
-        if gap_s > POWER_GAP_S:
-            self._counter.lost(now_s, f"{self.name} was not sampled for {gap_s:.0f} s")
-            return self._counter.advance(self._units(), now_s, boot_s)
-        self._joules += (watts + last[1]) / 2 * gap_s
-        return self._counter.advance(self._units(), now_s, boot_s)
-
-    def _units(self) -> int:
-        return round(self._joules / JOULES_PER_UNIT)
+    def _lost(self, now_s: float, why: str) -> Reading:
+        return (self._counter if self._by_energy else self._integral).lost(now_s, why)
 
     def _has_energy_counter(self) -> bool:
         try:
