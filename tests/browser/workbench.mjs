@@ -36,7 +36,8 @@ export class Host {
     fs.cpSync(workspace, this.workspace, { recursive: true });
     fs.writeFileSync(this.userSettings, JSON.stringify(settings, null, 2));
     // machine-scoped settings count only from this file
-    fs.writeFileSync(path.join(folder, 'data/Machine/settings.json'), JSON.stringify(machineSettings, null, 2));
+    const machineFile = path.join(folder, 'data/Machine/settings.json');
+    fs.writeFileSync(machineFile, JSON.stringify(machineSettings, null, 2));
     fs.writeFileSync(path.join(folder, 'config.yaml'), 'auth: none\n');
     this.command = path.join(e2e, 'code_server/node_modules/.bin/code-server');
     this.args = ['--config', path.join(folder, 'config.yaml'), '--user-data-dir', path.join(folder, 'data'),
@@ -62,7 +63,8 @@ export class Host {
       '--disable-update-check', '--disable-workspace-trust', '--ignore-last-opened', this.workspace];
     // detached: a process group of its own, which ends as a whole
     this.process = spawn(this.command, args, { env: this.env, detached: true, stdio: ['ignore', log, log] });
-    await eventually('the workbench to be served', () => this.process.exitCode !== null || answers(this.port));
+    const settled = () => this.process.exitCode !== null || answers(this.port);
+    await eventually('the workbench to be served', settled);
     assert.equal(this.process.exitCode, null, `code-server ended; see ${this.folder}/code-server.log`);
     this.url = `http://127.0.0.1:${this.port}/?folder=${this.workspace}`;
   }
@@ -137,7 +139,8 @@ export class Workbench {
     this.ghost = page.locator(GHOST);
     this.outside = new Set();
     const note = (url) => {
-      if (!/^(blob|data|vscode-[a-z-]+):/.test(url) && new URL(url).hostname !== '127.0.0.1') this.outside.add(url);
+      const inside = /^(blob|data|vscode-[a-z-]+):/.test(url) || new URL(url).hostname === '127.0.0.1';
+      if (!inside) this.outside.add(url);
     };
     page.on('request', (request) => note(request.url()));
     page.on('websocket', (socket) => note(socket.url()));

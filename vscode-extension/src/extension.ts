@@ -8,7 +8,7 @@ import { InlineCompletions } from './inlineCompletion';
 import { createLog } from './log';
 import { DID_PARTIALLY_ACCEPT, DID_REJECT, DID_SHOW } from './protocol';
 import { resolveServer } from './resolve';
-import { type ReadSetting, readSettings, type Settings, toInitializationOptions } from './settings';
+import { type ReadSetting, readSettings, type Settings, summary, toInitializationOptions } from './settings';
 import { type After, type Report, ShownSuggestion } from './shown';
 import { StatusItem } from './status';
 
@@ -34,6 +34,7 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (!event.affectsConfiguration('jouline')) return;
       status.refresh();
+      log.info(`Settings changed: ${summary(settings())}.`);
       if (event.affectsConfiguration('jouline.server.path')) void restart();
       else server.notify('workspace/didChangeConfiguration', { settings: toInitializationOptions(read) });
       startWhereNeeded(server, { again: true });

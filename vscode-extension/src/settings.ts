@@ -12,6 +12,18 @@ export interface Settings {
   readonly debugLog: boolean;
 }
 
+/** One line for the log. */
+export function summary({ enable, energySaving, qualityFloor, languages, onBattery }: Settings): string {
+  const off = Object.keys(languages).filter((language) => !languages[language]);
+  return [
+    enable ? 'on' : 'off',
+    `energy saving ${energySaving}`,
+    `quality floor ${qualityFloor === null ? 'off' : `${qualityFloor} %`}`,
+    `languages off: ${off.join(' ') || 'none'}`,
+    `on battery: ${onBattery}`,
+  ].join(', ');
+}
+
 /** Whether completions are wanted in a language; "*" stands for those that are not named. */
 export function completes({ languages }: Settings, language: string): boolean {
   return languages[language] ?? languages['*'] ?? true;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import {
-  completes, type ReadSetting, readSettings, SETTING_KEYS, toInitializationOptions,
+  completes, type ReadSetting, readSettings, SETTING_KEYS, summary, toInitializationOptions,
 } from '../../settings';
 
 interface Manifest {
@@ -48,6 +48,14 @@ describe('settings', () => {
     const settings = readSettings(reading({ languages: { '*': false, python: true } }));
     assert.deepEqual(['python', 'rust'].map((language) => completes(settings, language)), [true, false]);
     assert.equal(completes(readSettings(defaults), 'rust'), true);
+  });
+
+  it('sums them up in a line', () => {
+    const values = { energySaving: 100, qualityFloor: 95, languages: { python: false, rust: true } };
+    assert.equal(
+      summary(readSettings(reading(values))),
+      'on, energy saving 100, quality floor 95 %, languages off: python, on battery: same',
+    );
   });
 
   it('sends what is set, nested at the dots and as it was written, the bad values too', () => {
