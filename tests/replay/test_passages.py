@@ -1,12 +1,15 @@
 """Which parts of a file are drawn."""
 
 import itertools
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.replay.strategies import texts
 
 from jouline.replay.passages import choose_passages
+from jouline.replay.sources import SourceFile
 
 CODE = '''"""Module docstring
 over two lines."""
@@ -52,6 +55,27 @@ def test_about_as_much_is_drawn_as_wished() -> None:
     """The passages together stay within the wish where the file has enough of them."""
     drawn = sum(p.length for p in choose_passages(CODE * 40, language="python", seed=3, chars=600))
     assert 500 <= drawn <= 600
+
+
+def test_a_bracket_alone_is_typed_with_its_block_only() -> None:
+    """A line with hardly a character on it is no passage of its own."""
+    text = "f(\n)\n" * 20
+    for passage in choose_passages(text, language="python", seed=1, chars=100):
+        assert text[passage.start : passage.end].strip() != ")"
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("a\n", "    "),
+        ("if a {\n\tb\n}\n", "\t"),
+        ("a {\n  b\n  c {\n    d\n", "  "),
+        ("a:\n    b(\n          c)\n    d:\n        e", "    "),
+    ],
+)
+def test_the_file_s_own_step_of_indentation_is_used(text: str, unit: str) -> None:
+    """Enter indents as the file does: by tabs, or by its usual number of spaces."""
+    assert SourceFile(path=Path("f"), language="python", text=text).indent_unit == unit
 
 
 def test_a_file_of_prose_gives_nothing() -> None:

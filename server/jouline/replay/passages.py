@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 
 _LONGEST_BLOCK_LINES = 10
+_SHORTEST_LINE = 4  # characters; a bracket alone is no place to complete at
 _LINES_PER_BLOCK = 3  # single lines drawn for each block
 _COMMENT_MARKS = ("#", "//", "/*", "*", "--", ";", "<!--")
 
@@ -44,10 +45,17 @@ def choose_passages(text: str, *, language: str, seed: int, chars: int) -> list[
     lines = _split(text, language)
     chance = random.Random(f"{seed}:passages")
     blocks = _blocks(lines)
-    singles = [(index, index) for index, is_code in enumerate(lines.code) if is_code]
+    singles = [
+        (index, index) for index, is_code in enumerate(lines.code) if is_code and _worth_typing(text, lines, index)
+    ]
     chance.shuffle(blocks)
     chance.shuffle(singles)
     return _take(lines, _interleave(blocks, singles), chars)
+
+
+def _worth_typing(text: str, lines: _Lines, index: int) -> bool:
+    start, end = lines.spans[index]
+    return len(text[start:end].strip()) >= _SHORTEST_LINE
 
 
 def _take(lines: _Lines, candidates: list[tuple[int, int]], chars: int) -> list[Passage]:

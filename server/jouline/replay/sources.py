@@ -1,6 +1,8 @@
 """A file that is typed again."""
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 
@@ -19,5 +21,9 @@ class SourceFile:
 
     @property
     def indent_unit(self) -> str:
-        """One step of indentation: a tab where the file begins lines with tabs, else four spaces."""
-        return "\t" if "\n\t" in self.text else "    "
+        """One step of indentation: a tab where lines begin with tabs, else the usual step of spaces, four if none."""
+        if "\n\t" in self.text:
+            return "\t"
+        widths = [len(line) - len(line.lstrip(" ")) for line in self.text.split("\n") if line.strip()]
+        steps = Counter(deeper - width for width, deeper in pairwise(widths) if 2 <= deeper - width <= 8)
+        return " " * (steps.most_common(1)[0][0] if steps else 4)

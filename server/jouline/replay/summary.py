@@ -8,8 +8,8 @@ from rich.table import Table
 from jouline.units import format_energy
 
 _LABELS = {
-    "route": "by sending requests to the small model",
-    "exit": "by leaving the network early",
+    "route": "by the small model",
+    "exit": "by leaving early",
     "stop": "by stopping early",
     "drafts": "by drafts",
 }
