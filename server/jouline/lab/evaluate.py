@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ from sklearn.metrics import roc_auc_score
 
 from jouline.errors import ConfigError
 from jouline.lab import metrics
-from jouline.lab.bench import Scored, Split
+from jouline.lab.bench import Scored, Split, made, make
 from jouline.lab.metrics import Curve, Ends
+from jouline.lab.outcomes import read_all
 from jouline.lab.policy import ESCALATE, LARGE, SMALL, Choices, choose, cost, curve, ends, fit, quality
-from jouline.lab.table import Floats, Table, as_shown
-from jouline.router.calibration import Display, OperatingPoint
+from jouline.lab.table import Floats, Table, as_shown, part, table
+from jouline.lab.training import confidence
+from jouline.router.calibration import Display, OperatingPoint, load
 
 TIMES = 1000
 PARITY_POINTS = 0.01
@@ -37,6 +40,57 @@ class Fixed:
 
     parity: int | None
     best: int | None
+
+
+def evaluate_tables(
+    *,
+    train: Sequence[Path],
+    validate: Sequence[Path] | None,
+    test: Sequence[Path],
+    models: tuple[str, str],
+    routers: Sequence[str],
+    folder: Path | None = None,
+    shown: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Read tables and evaluate routers by name, `random` and `oracle` always among them.
+
+    Without `validate` a third of the train packages is kept back for it. `folder` holds a trained router, evaluated as
+    `shipped`. With `shown` only what is above the display threshold counts as right, and decoding stops below it.
+    """
+    learn = table(read_all(train), *models)
+    learn, fixing = (learn, table(read_all(validate), *models)) if validate else _kept_back(learn, seed)
+    split = Split(train=learn, validate=fixing, test=table(read_all(test), *models))
+    display = _display(split.train, folder)
+    if shown and display is not None:
+        seen = [as_shown(whole, display) for whole in (split.train, split.validate, split.test)]
+        split = Split(train=seen[0], validate=seen[1], test=seen[2])
+    names = dict.fromkeys(["random", *routers, "oracle"])
+    scored = {name: make(name, split, seed=seed) for name in names}
+    if folder is not None:
+        scored["shipped"] = made(folder, split)
+    return evaluate(split, scored, seed=seed, display=display)
+
+
+def _kept_back(whole: Table, seed: int) -> tuple[Table, Table]:
+    """Split a table by whole groups: two thirds to learn from, one to fix operating points on."""
+    names = np.random.default_rng(seed).permutation(np.unique(whole.groups))
+    if len(names) < 2:
+        raise ConfigError("The train table has only one group, so that none can be kept back: give --validate.")
+    back = np.isin(whole.groups, names[: max(1, len(names) // 3)])
+    return part(whole, ~back), part(whole, back)
+
+
+def _display(learn: Table, folder: Path | None) -> Display | None:
+    """Return the display thresholds of a trained router, or those that the train table gives; None without log p."""
+    if folder is not None:
+        return load(folder / "calibration.json").display
+    if not learn.has_drafts:
+        return None
+    return Display(
+        small=confidence(learn.logprobs("small"), learn.small_quality),
+        large=confidence(learn.logprobs("large"), learn.large_quality),
+    )
 
 
 def evaluate(

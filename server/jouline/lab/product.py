@@ -1,6 +1,7 @@
 """Makes the product's router: trains it, fixes its operating points, writes its folder and its card."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jouline.errors import ConfigError
 from jouline.lab.metrics import Ends
 from jouline.lab.outcomes import Row
-from jouline.lab.policy import Scores, ends, fit
+from jouline.lab.policy import SMALL, Scores, choose, ends, fit
 from jouline.lab.table import Floats, Table, draft_rows
 from jouline.lab.training import Trained, confidence, export, inputs, train
 from jouline.router.calibration import (
@@ -79,6 +81,34 @@ def calibrate_router(folder: Path, table: Table) -> Calibration:
     )
     _write(folder, calibration)
     return calibration
+
+
+def pick_point(
+    calibration: Calibration,
+    *,
+    large_quality: float,
+    quality_floor: float | None = None,
+    energy_saving: float | None = None,
+) -> OperatingPoint:
+    """Return the point of an energy saving, or the cheapest that keeps a floor: percent of the large model's quality.
+
+    With neither the point of energy saving 50. Raises `ConfigError` where no point keeps the floor.
+    """
+    if quality_floor is None:
+        return calibration.at(50 if energy_saving is None else energy_saving)
+    kept = [point for point in calibration.points if (point.quality or 0.0) >= quality_floor / 100 * large_quality]
+    if not kept:
+        raise ConfigError(f"No operating point keeps {quality_floor:g} % of the large model's quality.")
+    return min(kept, key=lambda point: point.cost or math.inf)
+
+
+def point_of_share(calibration: Calibration, table: Table, folder: Path, share: float) -> OperatingPoint:
+    """Return the point at which the share of requests that the large model answers is nearest to `share`."""
+    scores = product_scores(table, folder)
+    shares = {
+        point.energy_saving: float((choose(scores, point, len(table)) != SMALL).mean()) for point in calibration.points
+    }
+    return min(calibration.points, key=lambda point: abs(shares[point.energy_saving] - share))
 
 
 def product_scores(table: Table, folder: Path) -> Scores:

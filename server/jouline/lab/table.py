@@ -76,6 +76,11 @@ def table(rows: Sequence[Row], small: str, large: str) -> Table:
     )
 
 
+def part(whole: Table, kept: NDArray[np.bool_]) -> Table:
+    """Return the rows of a table where `kept` is true."""
+    return table([row for row, keep in zip(whole.rows, kept, strict=True) if keep], whole.small, whole.large)
+
+
 def _column(rows: Sequence[Row], model: str, name: str) -> Floats:
     return np.array([row["outcomes"][model][name] for row in rows], dtype=np.float64)
 

@@ -121,13 +121,41 @@ def confidence(logprobs: Floats, right: Floats) -> TierConfidence:
 
 def export(model: Any, n_features: int, path: Path) -> None:
     """Write a fitted classifier as ONNX with one input of shape (rows, n_features), probabilities as last output."""
-    from skl2onnx import to_onnx  # noqa: PLC0415  slow to import
+    from skl2onnx import convert_sklearn  # noqa: PLC0415  slow to import
     from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415
+    from skl2onnx.operator_converters.random_forest import convert_sklearn_random_forest_classifier  # noqa: PLC0415
 
-    graph = to_onnx(
+    def convert_trees(scope: Any, operator: Any, container: Any) -> None:
+        convert_sklearn_random_forest_classifier(scope, operator, _PlainNumbers(container))
+
+    graph = convert_sklearn(
         model,
         initial_types=[("features", FloatTensorType([None, n_features]))],
         options={"zipmap": False},
         target_opset=_OPSET,
+        custom_conversion_functions={HistGradientBoostingClassifier: convert_trees},
     )
     path.write_bytes(graph.SerializeToString())
+
+
+class _PlainNumbers:
+    """A converter's container that turns the booleans among a node's integers into integers.
+
+    skl2onnx 1.20 hands them on as they come out of scikit-learn, and onnx refuses them since it checks types.
+    """
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def add_node(self, op_type: str, inputs: Any, outputs: Any, **attributes: Any) -> None:
+        plain = {name: _without_booleans(value) for name, value in attributes.items()}
+        self._container.add_node(op_type, inputs, outputs, **plain)
+
+
+def _without_booleans(value: Any) -> Any:
+    if isinstance(value, list):
+        return [int(part) if isinstance(part, bool | np.bool_ | np.integer) else part for part in value]
+    return value

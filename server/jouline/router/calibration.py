@@ -106,8 +106,9 @@ class Calibration:
 def load(path: Path) -> Calibration:
     """Read a calibration; raise `RouterError` when it is missing, damaged or of another version."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return _from_json(data)
+        return _from_json(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise RouterError(f"There is no trained router: {path.name} is missing beside the models.") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
         message = f"The router's calibration {path.name} cannot be used ({error}): calibrate again or reinstall."
         raise RouterError(message) from error

@@ -1,0 +1,182 @@
+"""`jouline lab …`: the research bench (extra `lab`): collect, train, calibrate, evaluate."""
+
+import argparse
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jouline.cli.complete import percent
+from jouline.errors import ConfigError
+
+_LIBRARIES = ("sklearn", "skl2onnx", "pyarrow")
+_TIERS = ("small", "large")
+
+
+def register(commands: Any) -> None:
+    """Add the command's parsers."""
+    group = commands.add_parser("lab", help="the research bench: outcome tables, routers, evaluation")
+    actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_packages(actions)
+    _add_collect(actions)
+    _add_train(actions)
+    _add_calibrate(actions)
+    _add_evaluate(actions)
+
+
+def _add_packages(actions: Any) -> None:
+    parser = actions.add_parser("packages", help="fetch the pinned packages that the embedded pair has never seen")
+    parser.add_argument("part", choices=("train", "validate", "test"))
+    parser.add_argument("--folder", type=Path, required=True, help="where they are kept")
+    parser.set_defaults(run=_packages)
+
+
+def _add_collect(actions: Any) -> None:
+    parser = actions.add_parser("collect", help="complete places in real code with both models, into a table")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a package's folder, or a file")
+    parser.add_argument("--models", required=True, metavar="small,large", help="the two models of the pair in use")
+    parser.add_argument("--out", type=Path, required=True, metavar="T.jsonl.gz")
+    parser.add_argument("--places", type=_count, default=1000, help="over all packages (default 1000)")
+    parser.add_argument("--per-line", type=_count, default=4, help="at most so many in one line (default 4)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_collect)
+
+
+def _add_train(actions: Any) -> None:
+    parser = actions.add_parser("train", help="train a router on outcome tables")
+    _tables(parser, "--outcomes")
+    parser.add_argument("--router", required=True, choices=("classifier",))
+    _models(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.set_defaults(run=_needs_libraries(_train))
+
+
+def _add_calibrate(actions: Any) -> None:
+    parser = actions.add_parser("calibrate", help="fix a router's operating points on tables it was not trained on")
+    parser.add_argument("--router", type=Path, required=True, metavar="DIR")
+    _tables(parser, "--outcomes")
+    _models(parser)
+    wanted = parser.add_mutually_exclusive_group()
+    wanted.add_argument("--quality-floor", type=float, metavar="Q", help="percent of the large model's quality to keep")
+    wanted.add_argument("--large-share", type=float, metavar="S", help="share of requests for the large model, 0..1")
+    wanted.add_argument("--energy-saving", type=percent, metavar="N")
+    parser.set_defaults(run=_needs_libraries(_calibrate))
+
+
+def _add_evaluate(actions: Any) -> None:
+    parser = actions.add_parser("evaluate", help="hold routers against each other and the line between the models")
+    _tables(parser, "--train")
+    _tables(parser, "--validate", required=False)
+    _tables(parser, "--test")
+    parser.add_argument("--routers", default="", metavar="R1,R2,…", help="by name; random and oracle are always there")
+    parser.add_argument("--router", type=Path, metavar="DIR", help="a trained router's folder, evaluated as `shipped`")
+    _models(parser)
+    parser.add_argument("--quality", choices=("exact", "shown"), default="exact", help="right, or right and shown")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=_needs_libraries(_evaluate))
+
+
+def _tables(parser: argparse.ArgumentParser, name: str, *, required: bool = True) -> None:
+    parser.add_argument(name, type=Path, nargs="+", required=required, metavar="T", help="outcome tables")
+
+
+def _models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--small", default="small", metavar="A", help="the small model's name in the tables")
+    parser.add_argument("--large", default="large", metavar="B", help="the large model's name in the tables")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _needs_libraries(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Say in one sentence what to install where the extra `lab` is not."""
+
+    def checked(args: argparse.Namespace) -> int:
+        missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+        if missing:
+            names = ", ".join(missing)
+            raise ConfigError(f"The lab needs {names}: install the extra with `pip install 'jouline[lab]'`.")
+        return run(args)
+
+    return checked
+
+
+def _packages(args: argparse.Namespace) -> int:
+    from jouline.lab.packages import fetch
+
+    for root in fetch(args.part, args.folder):
+        print(root)
+    return 0
+
+
+def _collect(args: argparse.Namespace) -> int:
+    from jouline.lab.live import collect_with_pair
+
+    models = tuple(args.models.split(","))
+    if models != _TIERS:
+        raise ConfigError("Only --models small,large of the pair in use can be collected with so far.")
+    missing = [str(path) for path in args.paths if not path.exists()]
+    if missing:
+        raise ConfigError(f"There is no {', '.join(missing)}.")
+    written = collect_with_pair(args.paths, args.out, places=args.places, per_line=args.per_line, seed=args.seed)
+    print(json.dumps({"out": str(args.out), "rows_added": written}))
+    return 0
+
+
+def _train(args: argparse.Namespace) -> int:
+    from jouline.catalogue.card import load_catalogue
+    from jouline.lab.outcomes import read_all
+    from jouline.lab.product import train_router
+    from jouline.lab.table import table
+
+    pair = load_catalogue().pair()
+    outcomes = table(read_all(args.outcomes), args.small, args.large)
+    weights = {"small": pair.small.sha256, "large": pair.large.sha256}
+    trained = train_router(outcomes, args.out, pair=pair.id, weights=weights)
+    print(json.dumps({"router": str(args.out), "pair": pair.id, "log_loss": trained.scores}))
+    return 0
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from jouline.lab.outcomes import read_all
+    from jouline.lab.product import calibrate_router, pick_point, point_of_share
+    from jouline.lab.table import table
+
+    outcomes = table(read_all(args.outcomes), args.small, args.large)
+    calibration = calibrate_router(args.router, outcomes)
+    if args.large_share is not None:
+        point = point_of_share(calibration, outcomes, args.router, args.large_share)
+    else:
+        point = pick_point(
+            calibration,
+            large_quality=float(outcomes.large_quality.mean()),
+            quality_floor=args.quality_floor,
+            energy_saving=args.energy_saving,
+        )
+    print(json.dumps(asdict(point) | {"cost_unit": calibration.cost_unit}))
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from jouline.lab.evaluate import evaluate_tables
+    from jouline.lab.report import as_text
+
+    report = evaluate_tables(
+        train=args.train,
+        validate=args.validate,
+        test=args.test,
+        models=(args.small, args.large),
+        routers=[name for name in args.routers.split(",") if name],
+        folder=args.router,
+        shown=args.quality == "shown",
+        seed=args.seed,
+    )
+    print(json.dumps(report) if args.json else as_text(report))
+    return 0

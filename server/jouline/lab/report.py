@@ -1,0 +1,69 @@
+"""An evaluation as text: Markdown tables for the terminal and for the log."""
+
+from typing import Any
+
+ALWAYS = ("always-small", "always-large", "always-large-lossless")
+_POINTS = (25, 50, 75)
+_METRICS = (
+    "auc",
+    "apgr",
+    "cost_apgr",
+    "saving_at_validated_parity_percent",
+    "parity_shown",
+    "saving_vs_interpolated_percent",
+    "oracle_gap_closed_percent",
+)
+
+
+def as_text(report: dict[str, Any]) -> str:
+    """Return the evaluation as Markdown: fixed policies, each router's points against the line, the metrics."""
+    unit = report["test"]["cost_unit"]
+    routers = {name: found for name, found in report["routers"].items() if name not in ALWAYS}
+    lines = [
+        f"{report['test']['rows']} places of {report['test']['groups']} packages; [95 % bootstrap over packages].",
+        "",
+        f"| policy | energy saving | right % | mean {unit} | large share % | above the line, points |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(_always_row(name, report["routers"][name]) for name in ALWAYS if name in report["routers"]),
+        *(_point_row(name, found["curve"][at]) for name, found in routers.items() for at in _POINTS),
+        "",
+        f"| router | {' | '.join(_METRICS)} |",
+        f"|{' --- |' * (len(_METRICS) + 1)}",
+        *(_metric_row(name, found) for name, found in routers.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _always_row(name: str, found: dict[str, Any]) -> str:
+    quality = _with_interval(found["quality"], found["ci95"]["quality"], 100, "{:.1f}")
+    cost = _with_interval(found["cost"], found["ci95"]["cost"], 1, "{:.4g}")
+    return f"| {name} | | {quality} | {cost} | {100 * found['share_large']:.0f} | |"
+
+
+def _point_row(name: str, point: dict[str, Any]) -> str:
+    quality = _with_interval(point["quality"], point["ci95"]["quality"], 100, "{:.1f}")
+    cost = _with_interval(point["cost"], point["ci95"]["cost"], 1, "{:.4g}")
+    above = _with_interval(point["above_line"], point["ci95"]["above_line"], 100, "{:+.2f}")
+    share = f"{100 * point['share_large']:.0f}"
+    return f"| {name} | {point['energy_saving']} | {quality} | {cost} | {share} | {above} |"
+
+
+def _metric_row(name: str, found: dict[str, Any]) -> str:
+    cells = []
+    for metric in _METRICS:
+        value, interval = found.get(metric), found["ci95"].get(metric.replace("_validated", ""))
+        if isinstance(value, bool):
+            cells.append("yes" if value else "no")
+        else:
+            cells.append(_with_interval(value, interval, 1, "{:.3g}"))
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _with_interval(value: float | None, interval: list[float | None] | None, scale: float, form: str) -> str:
+    if value is None:
+        return "unknown"
+    text = form.format(scale * value)
+    if not interval or None in interval:
+        return text
+    low, high = (form.format(scale * end) for end in interval if end is not None)
+    return f"{text} [{low}, {high}]"
