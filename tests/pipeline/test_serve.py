@@ -1,0 +1,244 @@
+"""One request from end to end, with models that write what the test says."""
+
+import contextlib
+import math
+
+import pytest
+from tests.pipeline.places import place
+
+from jouline.cancel import Cancelled, CancelToken
+from jouline.completion import Generation, Prompt
+from jouline.energy.ledger import Ledger
+from jouline.energy.meter import open_meters
+from jouline.energy.savings import CostModel
+from jouline.errors import ConfigError, EngineError
+from jouline.pipeline.account import Account, AlwaysLarge
+from jouline.pipeline.books import Books
+from jouline.pipeline.options import PipelineOptions
+from jouline.pipeline.serve import Pipeline
+from jouline.router.router import ConfidenceRouter
+
+PLACE = "import os\nresult = $0\n"
+OPTIONS = PipelineOptions(max_document_chars=5_000)
+
+
+def written(text: str, chance: float) -> Generation:
+    """Return a model's text with its own estimate that it is right."""
+    return Generation(
+        text=text,
+        tokens=(1, 2),
+        logprob=math.log(chance),
+        logprobs=(math.log(chance), 0.0),
+        margins=(chance, 1.0),
+        stop="line",
+        prompt_tokens=10,
+        prompt_evaluated=4,
+        prompt_work=4.0,
+        generated_tokens=2,
+        prompt_ms=1.0,
+        generate_ms=2.0,
+    )
+
+
+class Models:
+    """Both models of a pair; each writes one text, and both remember what they were asked."""
+
+    def __init__(self) -> None:
+        self.small, self.large = written("sure(small)", 0.99), written("sure(large)", 0.99)
+        self.asked = []
+        self.error: BaseException | None = None
+
+    def generate(self, request, tier, _cancel, limits):
+        self.asked.append((tier, limits))
+        if self.error:
+            raise self.error
+        return getattr(self, tier)
+
+    def prompt(self, _request, _tier, _room):
+        return Prompt(tokens=(1, 2, 3))
+
+    @property
+    def tiers(self) -> list[str]:
+        return [tier for tier, _ in self.asked]
+
+
+@pytest.fixture
+def models() -> Models:
+    """Return models that are sure of their text."""
+    return Models()
+
+
+@pytest.fixture(scope="module")
+def meters():
+    """Open this machine's meters."""
+    with contextlib.closing(open_meters()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def books(tmp_path):
+    """Open the books of a session with a ledger of its own."""
+    with contextlib.closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
+        yield Books(ledger, session="test")
+
+
+@pytest.fixture
+def pipeline(models, meters, books) -> Pipeline:
+    """Return a pipeline with the cascade by confidence."""
+    costs = {"small": CostModel(), "large": CostModel()}
+    return Pipeline(
+        completer=models,
+        router=ConfidenceRouter(),
+        account=Account(meters, costs, AlwaysLarge(8.0), "big"),
+        books=books,
+        model_ids={"small": "little", "large": "big"},
+        options=OPTIONS,
+    )
+
+
+def ask(pipeline: Pipeline, fixture: str = PLACE, **wishes):
+    """Have one place answered."""
+    return pipeline.serve(place(fixture, **wishes), CancelToken())
+
+
+def test_a_sure_draft_of_the_small_model_is_the_answer(pipeline, models):
+    """The large model is not asked, and the answer says who wrote it."""
+    answer = ask(pipeline)
+    assert (answer.text, answer.action, answer.model, answer.model_id) == ("sure(small)", "generate", "small", "little")
+    assert models.tiers == ["small"]
+    assert answer.confidence == pytest.approx(0.99)
+
+
+def test_a_doubtful_draft_goes_to_the_large_model_once(pipeline, models):
+    """The large model's text is the answer, whatever it thinks of it itself as long as that is enough to be shown."""
+    models.small, models.large = written("small", 0.3), written("large", 0.6)
+    answer = ask(pipeline)
+    assert (answer.text, answer.model, answer.models_run) == ("large", "large", ("small", "large"))
+    assert (answer.tokens.prompt_evaluated, answer.tokens.generated) == (8, 4)
+
+
+def test_a_hopeless_draft_is_not_shown_and_not_tried_again(pipeline, models):
+    """Nothing is offered; the same place stays silent without any inference, until someone asks by hand."""
+    models.small = written("hopeless", 0.001)
+    silent, again, by_hand = ask(pipeline), ask(pipeline), ask(pipeline, trigger="invoked")
+
+    assert (silent.action, silent.text, silent.model) == ("none", "", None)
+    assert (again.action, again.text, again.models_run) == ("cache", "", ())
+    assert by_hand.text == "hopeless"
+    assert models.tiers == ["small", "small"]
+
+
+def test_what_is_typed_along_needs_no_model(pipeline, models):
+    """The rest of a suggestion comes from the cache and fits what stands right of the cursor now."""
+    models.small = written("compute(x)", 0.99)
+    ask(pipeline)
+    rest = ask(pipeline, "import os\nresult = compute($0)\n")
+    assert (rest.text, rest.replace, rest.action, rest.models_run) == ("x)", 1, "cache", ())
+    assert rest.model is rest.model_id is None
+    assert rest.energy.saved_joules == 0.0
+
+
+def test_energy_saving_0_is_always_the_large_model(pipeline, models):
+    """And a fixed route or a catalogue id is obeyed."""
+    ask(pipeline, energy_saving=0, cache=False)
+    for route in ("small", "large", "little", "big"):
+        ask(pipeline, route=route, cache=False)
+    assert models.tiers == ["large", "small", "large", "small", "large"]
+
+
+def test_an_unknown_route_is_one_sentence(pipeline, models):
+    """It names the routes that there are, and no model runs."""
+    with pytest.raises(ConfigError, match=r"'huge' .* auto, small, large, little, big\.$"):
+        ask(pipeline, route="huge")
+    assert not models.asked
+
+
+def test_the_gate_and_the_size_limit_decline_without_a_model(pipeline, models):
+    """A hopeless place and a huge file get a reason; who waives the gate passes it."""
+    inside = "import os\nresult = comp$0ute(values)\n"
+    huge = "x = 1\n" * 1000 + "y = $0\n"
+    declined = [ask(pipeline, inside), ask(pipeline, huge), ask(pipeline, huge, gate=False, trigger="invoked")]
+    assert [(one.action, one.text, one.models_run) for one in declined] == [("skip", "", ())] * 3
+    assert all(one.reason.endswith(".") for one in declined)
+    assert not models.asked
+    assert ask(pipeline, inside, gate=False).models_run == ("small",)
+
+
+def test_only_automatic_requests_stop_below_the_display_threshold(pipeline, models):
+    """Who asks by hand, and a benchmark, gets the text whatever its confidence."""
+    for wishes in ({}, {"trigger": "invoked"}, {"show_all": True}):
+        ask(pipeline, cache=False, route="large", **wishes)
+    floors = [limits.min_logprob for _, limits in models.asked]
+    assert floors[0] is not None
+    assert floors[0] < 0
+    assert floors[1:] == [None, None]
+
+
+def test_several_lines_end_with_the_block(pipeline, models):
+    """Only a wish for several lines gives them room, up to the first line indented no deeper than the cursor's."""
+    ask(pipeline, "def f():\n    if x:$0\n", multiline="always", cache=False)
+    ask(pipeline, "def f():\n    if x:$0\n", multiline="auto", cache=False)
+    (_, block), (_, line) = models.asked
+    assert (block.single_line, block.block_indent, block.max_tokens) == (False, 4, OPTIONS.max_block_tokens)
+    assert (line.single_line, line.max_tokens) == (True, OPTIONS.max_line_tokens)
+
+
+def test_without_the_cache_nothing_is_remembered(pipeline, models):
+    """A benchmark's rows do not answer each other, nor anybody else."""
+    ask(pipeline, cache=False)
+    ask(pipeline, cache=False)
+    ask(pipeline)
+    assert models.tiers == ["small"] * 3
+
+
+def test_after_forgetting_the_model_is_asked_again(pipeline, models):
+    """Other settings or models make old answers worthless."""
+    ask(pipeline)
+    pipeline.forget()
+    ask(pipeline)
+    assert models.tiers == ["small"] * 2
+
+
+def test_a_text_that_does_not_fit_is_not_offered(pipeline, models):
+    """What the filters decline has the filter's reason, and no model is named as its author."""
+    models.small = written("compute(x)", 0.99)
+    answer = ask(pipeline, "import os\nresult = $0\nresult = compute(x)\n")
+    assert (answer.action, answer.text, answer.model) == ("none", "", None)
+    assert answer.reason == "It would only repeat the next line."
+    assert answer.models_run == ("small",)
+
+
+def test_cancelled_work_is_booked_and_nothing_else(pipeline, models, books):
+    """A token set before the start runs nothing; one set while a model runs leaves a row of what it cost."""
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Cancelled):
+        pipeline.serve(place(PLACE), token)
+    assert not models.asked
+    assert books.session().cancelled == 0
+
+    models.error = Cancelled()
+    with pytest.raises(Cancelled):
+        ask(pipeline)
+    assert books.session().cancelled == 1
+    assert books.session().requests == 0
+
+
+def test_a_broken_model_does_not_break_the_pipeline(pipeline, models):
+    """Its error reaches the caller; the next request is answered."""
+    models.error = EngineError("The model is gone.")
+    with pytest.raises(EngineError):
+        ask(pipeline)
+    models.error = None
+    assert ask(pipeline).text == "sure(small)"
+
+
+def test_times_and_counts_add_up(pipeline, models, books):
+    """Waiting, routing and models are parts of the whole; every answer is in the books."""
+    answer = pipeline.serve(place(PLACE), CancelToken(), queue_ms=5.0)
+    times = answer.timings
+    assert (times.queue_ms, times.prompt_ms, times.generate_ms) == (5.0, 1.0, 2.0)
+    assert times.total_ms >= times.queue_ms + times.route_ms
+    assert (answer.tokens.prompt, answer.tokens.prompt_evaluated, answer.tokens.generated) == (10, 4, 2)
+    assert answer.id != ask(pipeline).id
+    assert books.session().by_source == {"small": 1, "cache": 1}
