@@ -1,5 +1,6 @@
 """Sessions on tiny models in 32 bits: the fast path must equal the slow one."""
 
+import contextlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.engine import tiny
-from tests.engine.timelines import OPTIONS, Timelines
+from tests.engine.timelines import OPTIONS, AbortAfter, Timelines
 
 from jouline.cancel import Cancelled
+from jouline.engine.llama import Context, Weights
 from jouline.engine.session import ExitSession, TokenSession
 from jouline.errors import EngineError
 
@@ -165,16 +167,34 @@ def test_the_large_pays_only_the_back_for_what_the_small_has_seen(timelines):
     assert large.sync([1, 2, 3, 4, 5, 6]) == 0.0
 
 
-def test_a_model_that_cannot_forget_a_part_starts_over(timelines, cold, monkeypatch):
-    """Recurrent models forget all or nothing; the session evaluates again what was lost."""
-    session = timelines.fresh_whole()
-    context = session._context
-    keep_none = type(context).trim
-    monkeypatch.setattr(context, "trim", lambda _position: keep_none(context, 0))
-    for prompt in ([1, 2, 3, 4], [1, 2, 5]):
+@pytest.fixture(scope="module")
+def recurrent(tmp_path_factory) -> Iterator[tuple[Context, Context]]:
+    """Open a tiny Mamba twice."""
+    weights = Weights(tiny.write_recurrent(tmp_path_factory.mktemp("mamba") / "mamba.gguf"))
+    contexts = Context(weights, OPTIONS, AbortAfter()), Context(weights, OPTIONS, AbortAfter())
+    yield contexts
+    for opened in (*contexts, weights):
+        opened.close()
+
+
+@given(prompts=edits(), asked=st.none() | st.integers(0, 400))
+@example(prompts=[list(range(60))] * 2, asked=100)
+@example(prompts=[[1, 2, 3, 4], [1, 2, 5]], asked=None)
+def test_a_model_that_cannot_forget_a_part_starts_over(recurrent, prompts, asked):
+    """Recurrent models forget all or nothing, and an abort spoils their state; what was lost is evaluated again."""
+    context, other = recurrent
+    context.trim(0)
+    session = TokenSession(context)
+    context._abort.left = asked
+    with contextlib.suppress(Cancelled):
+        session.sync(prompts[0])
+    context._abort.left = None
+    for prompt in prompts:
         session.sync(prompt)
-        assert np.allclose(session.logits(), fresh_logits(cold, "whole", prompt), atol=TOLERANCE)
-    assert session.evaluated == 3
+        other.trim(0)
+        fresh = TokenSession(other)
+        fresh.sync(prompt)
+        assert np.allclose(session.logits(), fresh.logits(), atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("tier", ["small", "large", "whole"])

@@ -111,6 +111,48 @@ def write(path: Path, weights: Weights, *, width: int = WIDTH, words: int | None
     return path
 
 
+def write_recurrent(path: Path, *, seed: int = 3) -> Path:
+    """Write a tiny Mamba: a model whose state cannot forget a part of what it has read."""
+    inner, state, kernel, rank = 2 * WIDTH, 8, 4, 4
+    writer = gguf.GGUFWriter(path, "mamba")
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(2)
+    writer.add_feed_forward_length(0)
+    writer.add_head_count(0)
+    writer.add_layer_norm_rms_eps(EPSILON)
+    writer.add_ssm_conv_kernel(kernel)
+    writer.add_ssm_inner_size(inner)
+    writer.add_ssm_state_size(state)
+    writer.add_ssm_time_step_rank(rank)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    _add_vocabulary(writer, None)
+    random = np.random.default_rng(seed)
+    shapes = {
+        "attn_norm.weight": (WIDTH,),
+        "ssm_in.weight": (2 * inner, WIDTH),
+        "ssm_conv1d.weight": (inner, kernel),
+        "ssm_conv1d.bias": (inner,),
+        "ssm_x.weight": (rank + 2 * state, inner),
+        "ssm_dt.weight": (inner, rank),
+        "ssm_dt.bias": (inner,),
+        "ssm_a": (inner, state),
+        "ssm_d": (inner,),
+        "ssm_out.weight": (WIDTH, inner),
+    }
+    words = tokenizer().get_vocab_size()
+    tensors = {"token_embd.weight": (words, WIDTH), "output_norm.weight": (WIDTH,), "output.weight": (words, WIDTH)}
+    tensors |= {f"blk.{layer}.{name}": shape for layer in range(2) for name, shape in shapes.items()}
+    for name, shape in tensors.items():
+        drawn = random.standard_normal(shape).astype(np.float32) * 0.3
+        writer.add_tensor(name, -np.abs(drawn) - 0.1 if name.endswith("ssm_a") else drawn)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def network(seed: int, layers: int, *, width: int = WIDTH) -> Weights:
     """Return random weights whose logits are spread enough for clear choices."""
     return _network(seed, layers, width)

@@ -59,6 +59,9 @@ class Weights:
         self.vocabulary_size: int = ffi.llama_vocab_n_tokens(self._vocab)
         self.width: int = ffi.llama_model_n_embd(self.pointer)
         self.layers: int = ffi.llama_model_n_layer(self.pointer)
+        self.recurrent = bool(
+            ffi.llama_model_is_recurrent(self.pointer) or ffi.llama_model_is_hybrid(self.pointer)
+        )  # its state is one of all that was read, no part of which can be taken back
         self.trained_context: int = ffi.llama_model_n_ctx_train(self.pointer)
 
     def tokenise(self, text: str) -> list[int]:
@@ -211,7 +214,12 @@ class Context:
         return 0
 
     def kept(self) -> int:
-        """Return the number of positions that llama.cpp holds."""
+        """Return how many positions are good after a decode that failed: those that llama.cpp reports.
+
+        Of a recurrent model it is none: the batch that was broken off has spoilt its state, whatever is reported.
+        """
+        if self.weights.recurrent:
+            return 0
         return int(ffi.llama_memory_seq_pos_max(self._memory, 0)) + 1
 
     def close(self) -> None:
