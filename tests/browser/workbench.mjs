@@ -98,9 +98,14 @@ export class Host {
     fs.writeFileSync(file, JSON.stringify({ ...settings, [key]: value }, null, 2));
   }
 
-  /** A setting of the user, as it stands on disk. */
+  /** A setting of the user, as it stands on disk; undefined while the file is being written. */
   userSetting(key) {
-    return JSON.parse(fs.readFileSync(this.userSettings, 'utf8'))[key];
+    try {
+      return JSON.parse(fs.readFileSync(this.userSettings, 'utf8'))[key];
+    } catch (error) {
+      if (error instanceof SyntaxError) return undefined;
+      throw error;
+    }
   }
 
   /** Process ids of the language servers of this run, told by the folder that their environment names. */
