@@ -101,6 +101,15 @@ def test_the_stage_fills_the_terminal_and_no_more(width: int, height: int) -> No
         assert word in screen
 
 
+@pytest.mark.parametrize(("width", "height"), [(40, 10), (12, 3), (130, 2)])
+def test_a_terminal_made_too_small_breaks_nothing(width: int, height: int) -> None:
+    """When the window shrinks during the show, what fits is drawn."""
+    stage = Stage(SourceFile(path=Path("f.py"), language="python", text=GOAL), title="f.py", passages=1, seed=0)
+    for event in played():
+        stage.show(event)
+        assert len(at_width(stage, width, height).rstrip("\n").split("\n")) == height
+
+
 def test_nothing_is_coloured_where_colour_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """NO_COLOR leaves no colour in what is drawn."""
     monkeypatch.setenv("NO_COLOR", "1")

@@ -49,10 +49,17 @@ def run(args: argparse.Namespace) -> int:
         opened = open_app(config)
     with opened as app:
         events = play(typing, app, options)
-        live = console.is_terminal and not console.is_dumb_terminal
-        tally = _perform(typing, events, console) if live else _recount(typing, events, console)
+        tally = _perform(typing, events, console) if _has_room(console) else _recount(typing, events, console)
     _conclude(tally, console)
     return 0
+
+
+def _has_room(console: "Console") -> bool:
+    """Whether the output is a terminal that can draw, and large enough."""
+    from jouline.replay.stage import LEAST_COLUMNS, LEAST_ROWS
+
+    able = console.is_terminal and not console.is_dumb_terminal
+    return able and console.width >= LEAST_COLUMNS and console.height >= LEAST_ROWS
 
 
 def _perform(typing: Typing, events: Iterator[Event], console: "Console") -> "Tally":

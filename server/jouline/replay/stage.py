@@ -18,6 +18,7 @@ _SIDE_COLUMNS = 46
 _BOTTOM_ROWS = 11
 _REQUEST_ROWS = 6
 _SUGGESTION_ROWS = 5
+LEAST_COLUMNS, LEAST_ROWS = 50, 16  # below that there is no room for all three parts
 _NOTHING = Text("nothing yet", style="dim")
 
 
@@ -98,7 +99,9 @@ class Stage:
         return layout
 
     def _code(self, width: int, height: int) -> Panel:
-        drawn = self._view.draw(self._screen, self._ghost, self._flash, width=width - 4, height=height - 2)
+        drawn = self._view.draw(
+            self._screen, self._ghost, self._flash, width=max(width - 4, 10), height=max(height - 2, 1)
+        )
         note = f"typing again: part {self._passage} {self._parts}"
         title = Text(self._title, style="bold")
         return Panel(drawn, title=title, subtitle=note, title_align="left", subtitle_align="right")
