@@ -131,6 +131,19 @@ def test_forget_deletes_what_is_older(home, capsys):
     assert json.loads(printed.out)["requests"] == 2
 
 
+def test_grams_are_shown_only_where_the_grid_is_named(home, capsys):
+    """No CO2 by default: nobody knows the grid."""
+    fill(home)
+    assert run("--json") == 0
+    assert json.loads(capsys.readouterr().out)["grams_co2e"] is None
+    assert run("--json", "--grams-per-kwh", "360") == 0
+    assert json.loads(capsys.readouterr().out)["grams_co2e"] == pytest.approx(12 * 1e-4)
+    assert run("--grams-per-kwh", "360") == 0
+    assert "~0.0012 g of CO2 equivalent" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run("--grams-per-kwh", "lots")
+
+
 @pytest.mark.parametrize("text", ["yesterday", "1y", "-1d", "", "2026-13-40"])
 def test_a_wrong_age_is_wrong_usage(home, text, capsys):
     """Exit status 2 and an example of a right one."""

@@ -20,6 +20,7 @@ class FakeClock(Clock):
         self.cpu_s = 5.0
         self.busy_s = 50.0
         self.wall_s = 1.7e9
+        self.busy_error_s = 0.01
 
     def passes(self, seconds: float, *, cpu: float = 0.0, busy: float | None = None) -> None:
         """Let time pass; `cpu` is ours, `busy` everybody's (ours alone unless told)."""

@@ -283,6 +283,23 @@ def test_a_board_that_cannot_be_read_makes_the_total_unknown(tmp_path):
     assert (m.joules, m.joules_low, m.joules_high, m.method) == (None, None, None, "unavailable")
 
 
+def test_what_is_only_shown_is_not_read_on_the_way_of_a_keystroke(machine):
+    """A battery may take milliseconds to answer: ordinary windows leave it and the platform's counter alone."""
+    bat = "class/power_supply/BAT0/"
+    files = {"type": "Battery", "status": "Discharging", "energy_now": "40000000"}
+    tree(machine.powercap.root, {bat + name: text for name, text in files.items()})
+    machine.powercap.zone("intel-rapl:1", "psys")
+    with open_meters(machine.powercap.root, {}, machine.clock, sampling=False) as meters:
+        with meters.window() as quick:
+            machine.passes(1.0, watts=10.0, cpu=0.5)
+        with meters.window(everything=True) as full:
+            machine.passes(1.0, watts=10.0, cpu=0.5)
+    shown = {"rapl package-0", "rapl dram (package-0)"}
+    assert {part.meter for part in quick.measurement.parts} == shown
+    assert {part.meter for part in full.measurement.parts} == shown | {"rapl psys", "battery BAT0"}
+    assert full.measurement.joules == pytest.approx(quick.measurement.joules)
+
+
 def test_the_sampler_runs_until_it_is_stopped():
     """One thread, no busy waiting, gone after stop."""
     sampled = threading.Event()

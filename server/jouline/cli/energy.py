@@ -135,7 +135,7 @@ def _live(meters: "Meters", length_s: float) -> "Survey":
 
     busy_s = meters.busy_seconds()
     end = time.monotonic() + length_s
-    with meters.window() as whole, Live(refresh_per_second=4, transient=True) as live:
+    with meters.window(everything=True) as whole, Live(refresh_per_second=4, transient=True) as live:
         while (left := end - time.monotonic()) > 0:
             moment = survey(meters, min(REFRESH_S, left))
             watts = "  ".join(f"{name} {shown}" for name, shown in _now(moment))
@@ -197,7 +197,7 @@ def _summary(reading: "Survey", own: "Overhead", second: "Verification | None") 
     ]
     if second is not None:
         both = f"ours {format_energy(second.ours_joules)}, pyRAPL {format_energy(second.pyrapl_joules)}"
-        lines.append(f"pyRAPL: {second.reason} ({both})")
+        lines.append(f"Second opinion: {second.reason} ({both})")
     return lines
 
 

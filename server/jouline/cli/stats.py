@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from jouline.energy.ledger import Ledger
 
 BASELINE = "the large model"
+JOULES_PER_KWH = 3.6e6
+HIGHEST_INTENSITY = 2000.0  # lignite without any mix is about 1200 g
 EMPTY = "The ledger is empty: nothing has been completed yet."
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -32,6 +34,7 @@ def register(commands: Any) -> None:
     form.add_argument("--csv", action="store_true", help="print one line a day")
     parser.add_argument("--since", type=moment, metavar="1d", help="only what is younger: 30m, 12h, 1d, 2w or a date")
     parser.add_argument("--forget", type=moment, metavar="90d", help="delete what is older, and say how much it was")
+    parser.add_argument("--grams-per-kwh", type=intensity, metavar="G", help="your grid's CO2e, to show grams too")
     parser.set_defaults(run=run)
 
 
@@ -45,6 +48,22 @@ def moment(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is neither an age like 1d nor a date like 2026-11-20") from None
 
 
+def intensity(text: str) -> float:
+    """Parse a grid intensity in grams of CO2 equivalent a kilowatt-hour."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= HIGHEST_INTENSITY:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of grams from 0 to {HIGHEST_INTENSITY:.0f}")
+    return value
+
+
+def grams(joules: float | None, grams_per_kwh: float | None) -> float | None:
+    """Return grams of CO2 equivalent; None where either is unknown."""
+    return None if joules is None or grams_per_kwh is None else joules / JOULES_PER_KWH * grams_per_kwh
+
+
 def run(args: argparse.Namespace) -> int:
     """Print the ledger's sums."""
     from jouline.config import Folders
@@ -55,14 +74,17 @@ def run(args: argparse.Namespace) -> int:
         if args.forget is not None:
             print(f"Forgot {ledger.forget(args.forget)} rows.", file=sys.stderr)
         totals, days = ledger.totals(args.since), ledger.by_day(args.since)
+        emitted = grams(totals.joules, args.grams_per_kwh)
         if args.json:
-            print(json.dumps(document(ledger, path, args.since), ensure_ascii=False))
+            print(json.dumps(document(ledger, path, args.since) | {"grams_co2e": emitted}, ensure_ascii=False))
         elif args.csv:
             _print_csv(days)
         elif not days:
             print(EMPTY if args.since is None else "Nothing was completed in that time.")
         else:
             _print_tables(totals, days, ledger.by("route", args.since))
+            if emitted is not None:
+                print(f"At {args.grams_per_kwh:g} g a kWh, ~{emitted:.2g} g of CO2 equivalent.")
         if ledger.problem:
             print(f"jouline: {ledger.problem}", file=sys.stderr)
     return 0
@@ -189,7 +211,7 @@ def _lines(totals: "Totals") -> list[str]:
     if known:
         lines.append("Apart from answers: " + ", ".join(known) + ".")
     lines.extend(_means(totals))
-    if totals.accepted_chars_per_joule is not None:
+    if totals.accepted_chars and totals.accepted_chars_per_joule is not None:
         lines.append(f"{totals.accepted_chars_per_joule:.2g} accepted characters a joule.")
     if totals.joules_unknown:
         lines.append(f"The joules of {totals.joules_unknown} requests are not known and not in the sum.")

@@ -1,5 +1,6 @@
 """Time as the meters need it: wall time, time asleep, our processor time, everybody's."""
 
+import math
 import os
 import time
 
@@ -15,6 +16,8 @@ class Clock:
 
     def __init__(self) -> None:
         self._stat = _open("/proc/stat")
+        # Every processor that is busy may be off by a tick, in either direction.
+        self.busy_error_s = BUSY_TICK_S * math.sqrt(os.cpu_count() or 1)
         self._boot: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Linux alone has it
 
     def now(self) -> float:

@@ -84,6 +84,7 @@ _GROUPS = {
     "kind": "kind",
     "method": "method",
 }
+_OF_ANSWERS = frozenset({"model", "language", "route"})
 _COUNTS = frozenset(f.name for f in fields(Totals) if f.type in (int, "int"))
 
 Change = Callable[[sqlite3.Connection], int]
@@ -139,11 +140,11 @@ class Ledger:
         return self.by("day", since, session)
 
     def by_model(self, since: float | None = None, session: str | None = None) -> dict[str, Totals]:
-        """Return the sums by catalogue id, else by tier; what no model answered is under its action."""
+        """Return what answers cost by catalogue id, else by tier; what no model answered is under its action."""
         return self.by("model", since, session)
 
     def by(self, group: str, since: float | None = None, session: str | None = None) -> dict[str, Totals]:
-        """Return the sums by `day, model, language, route, session, kind, method` or `all`."""
+        """Return the sums by `day, session, kind, method` or `all`, or of answers by `model, language, route`."""
         self.flush()
         with self._lock:
             sums = _sums(self._memory, group, since, session)
@@ -319,9 +320,10 @@ def _put_aside(path: Path) -> None:
 
 def _sums(db: sqlite3.Connection, group: str, since: float | None, session: str | None) -> dict[str, Totals]:
     columns = ", ".join(f"{sql} AS {name}" for name, sql in _SUMS.items())
+    only = _SPENT if group in _OF_ANSWERS else "TRUE"
     rows = db.execute(
-        f"SELECT {_GROUPS[group]} AS key, {columns} FROM entry "  # noqa: S608  only our own constants
-        "WHERE (:since IS NULL OR at >= :since) AND (:session IS NULL OR session = :session) GROUP BY key",
+        f"SELECT {_GROUPS[group]} AS key, {columns} FROM entry WHERE {only} "  # noqa: S608  only our own constants
+        "AND (:since IS NULL OR at >= :since) AND (:session IS NULL OR session = :session) GROUP BY key",
         {"since": since, "session": session},
     )
     return {str(key): _totals(values) for key, *values in rows}

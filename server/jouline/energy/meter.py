@@ -18,7 +18,7 @@ from jouline.completion import Method
 from jouline.energy.apple import open_apple
 from jouline.energy.battery import open_batteries
 from jouline.energy.boards import Boards
-from jouline.energy.clock import BUSY_TICK_S, Clock
+from jouline.energy.clock import Clock
 from jouline.energy.estimate import CoreWatts, CpuTimeMeter, core_watts
 from jouline.energy.idle import IdlePower
 from jouline.energy.nvml import Nvidia
@@ -58,21 +58,22 @@ class Switch:
 class Window:
     """Measures what passes between entering and leaving; `measurement` is there after leaving."""
 
-    __slots__ = ("_meters", "_start", "measurement")
+    __slots__ = ("_everything", "_meters", "_start", "measurement")
 
     measurement: Measurement
 
-    def __init__(self, meters: "Meters") -> None:
+    def __init__(self, meters: "Meters", *, everything: bool) -> None:
         self._meters = meters
+        self._everything = everything
 
     def __enter__(self) -> Self:
-        self._start = self._meters._enter()  # noqa: SLF001  a window is its meters' own hand
+        self._start = self._meters._enter(self._everything)  # noqa: SLF001  a window is its meters' own hand
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.measurement = self._meters._leave(self._start)  # noqa: SLF001
+        self.measurement = self._meters._leave(self._start, self._everything)  # noqa: SLF001
 
 
 class Meters:
@@ -98,7 +99,8 @@ class Meters:
         self._on_gpu = False
         self._clock = clock
         self._power_source = power_source
-        self._read: tuple[Meter, ...] = ()
+        self._counted: tuple[Meter, ...] = ()
+        self._sampled: tuple[Meter, ...] = ()
         self._lock = threading.Lock()
         self._idle = IdlePower()
         self._power: hardware.PowerSource = power_source()
@@ -134,15 +136,18 @@ class Meters:
     @property
     def counts_joules(self) -> bool:
         """Whether processor energy comes from a counter; else costs are best compared in CPU-seconds."""
-        return any(meter.counted and meter.sharing == "cpu" for meter in self._read)
+        return any(meter.counted and meter.sharing == "cpu" for meter in self._counted)
 
     def busy_seconds(self) -> float:
         """Return the processor time of every program on this machine since it started."""
         return self._clock.busy()
 
-    def window(self) -> Window:
-        """Return a context manager that measures what passes inside it."""
-        return Window(self)
+    def window(self, *, everything: bool = False) -> Window:
+        """Return a context manager that measures what passes inside it.
+
+        With `everything`, meters that are only shown are read too: a battery may take milliseconds to answer.
+        """
+        return Window(self, everything=everything)
 
     def outside(self) -> Measurement:
         """Return what being there cost outside all windows since the last call: residency.
@@ -172,7 +177,7 @@ class Meters:
         """Read every counter: joins wraps, and takes idle power when nothing of ours ran since the last sample."""
         with self._lock:
             self._power = self._power_source()
-            now = self._snapshot()
+            now = self._snapshot(self._sampled)
             before, self._idle_start = self._idle_start, now
             quiet = not (self._open_windows or self._touched)
             self._touched = self._open_windows > 0
@@ -181,7 +186,7 @@ class Meters:
 
     def sample_every_s(self) -> float | None:
         """Return how often `sample` wants to be called; None where no counter needs it."""
-        periods = [meter.sample_every_s for meter in self._read]
+        periods = [meter.sample_every_s for meter in self._sampled]
         return min((period for period in periods if period is not None), default=None)
 
     def close(self) -> None:
@@ -202,37 +207,42 @@ class Meters:
     ) -> None:
         self.close()
 
-    def _enter(self) -> Snapshot:
+    def _enter(self, everything: bool) -> Snapshot:  # noqa: FBT001
         with self._lock:
             self._touched = True
             self._open_windows += 1
-            start = self._snapshot()
+            start = self._snapshot(self._shown if everything else self._counted)
             if self._open_windows == 1:
                 self._outside.pause(start.cpu_s, start.at_s)
             return start
 
-    def _leave(self, start: Snapshot) -> Measurement:
+    def _leave(self, start: Snapshot, everything: bool) -> Measurement:  # noqa: FBT001
         with self._lock:
-            end = self._snapshot()
+            end = self._snapshot(self._shown if everything else self._counted)
             self._open_windows -= 1
             if not self._open_windows:
                 self._outside.resume(end.cpu_s, end.at_s)
             measurement = measure(start, end, self.core, self._idle_w)
-            if self._read:
+            if end.readings:
                 self._note_switches(end, measurement)
             return measurement
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self, meters: tuple[Meter, ...]) -> Snapshot:
         cpu_s, at_s = self._clock.cpu(), self._clock.now()
-        if not self._read:
+        if not meters:
             return Snapshot(at_s, cpu_s, None, 0.0, ())
-        busy_s = self._clock.busy()
-        return Snapshot(at_s, cpu_s, busy_s, BUSY_TICK_S, tuple((meter, meter.read()) for meter in self._read))
+        readings = tuple((meter, meter.read()) for meter in meters)
+        return Snapshot(at_s, cpu_s, self._clock.busy(), self._clock.busy_error_s, readings)
 
     def _choose(self) -> None:
-        self._read = tuple(meter for meter in self.all if meter.sharing != "own")
-        if self._read and self._sampler is not None:
+        self._counted = tuple(meter for meter in self._shown if meter.counted)
+        self._sampled = tuple(meter for meter in self._shown if meter.sample_every_s is not None)
+        if self._sampled and self._sampler is not None:
             self._sampler.start()
+
+    @property
+    def _shown(self) -> tuple[Meter, ...]:
+        return tuple(meter for meter in self.all if meter.sharing != "own")
 
     def _drop_gpu(self) -> None:
         for meter in self._gpu:

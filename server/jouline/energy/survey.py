@@ -46,7 +46,7 @@ class Overhead:
 def survey(meters: Meters, seconds: float, wait: Callable[[float], None] = time.sleep) -> Survey:
     """Read all meters over a window of about `seconds`."""
     busy_s = meters.busy_seconds()
-    with meters.window() as window:
+    with meters.window(everything=True) as window:
         wait(seconds)
     return summed(meters, window.measurement, meters.busy_seconds() - busy_s)
 
