@@ -1,0 +1,47 @@
+"""A replay through the real application with the embedded models."""
+
+from pathlib import Path
+
+import pytest
+
+from jouline.app import build
+from jouline.config import Config, Folders
+from jouline.replay.report import report_fields
+from jouline.replay.run import Options, plan, replay
+from jouline.replay.sources import SourceFile
+
+pytestmark = pytest.mark.model
+
+TEXT = """\
+import json
+from pathlib import Path
+
+
+def load(path: Path) -> dict:
+    with open(path) as file:
+        return json.load(file)
+
+
+def save(path: Path, data: dict) -> None:
+    with open(path, "w") as file:
+        json.dump(data, file)
+"""
+
+
+def test_the_report_agrees_with_the_app_s_own_books(tmp_path: Path) -> None:
+    """Requests, joules, baseline and acceptance are those that the application itself has counted."""
+    source = SourceFile(path=tmp_path / "store.py", language="python", text=TEXT)
+    options = Options(seed=1, chars=120)
+    folders = Folders.find({"JOULINE_HOME": str(tmp_path / "home")})
+    with build(Config(), folders) as app:
+        tally, around = replay(plan([source], options), app, options, lambda _: None)
+        books = app.session_energy()
+    report = report_fields(tally, around)
+    assert report["requests"] == books.requests + books.cancelled
+    assert report["cancelled"] == books.cancelled
+    assert report["joules"] == pytest.approx((books.spent_joules or 0) + (books.cancelled_joules or 0), abs=1e-5)
+    assert report["accepted"] == books.accepted
+    assert report["joules_method"] == books.method
+    assert sum(report["by_model"].values()) + report["skipped"] + report["cache_hits"] == books.requests
+    assert report["saved_by"]["gate"] == pytest.approx(books.saved_by.gate or 0.0, abs=1e-5)
+    assert report["generated_tokens"] > 0
