@@ -269,7 +269,10 @@ def test_a_value_sqlite_cannot_store_costs_only_its_own_row(path):
     """One poisoned row must not keep the rest from being written."""
     with Ledger(path) as ledger:
         ledger.record(request(joules=object()))
-        ledger.record(request())
+        ledger.record(request(generated=2**80))
+        ledger.record(request(id="one"))
+        ledger.feedback("\ud800", "accepted", 1)
+        ledger.feedback("one", "accepted", 2**80)
         assert ledger.totals().requests == 1
         assert ledger.problem is None
 

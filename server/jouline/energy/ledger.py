@@ -265,9 +265,9 @@ class Ledger:
 def _apply(change: Change, db: sqlite3.Connection) -> int:
     try:
         return change(db)
-    except (sqlite3.InterfaceError, sqlite3.ProgrammingError) as error:
-        # A value that SQLite has no type for must not keep every other row from being written.
-        log.warning("ledger: a row was dropped: %s", error)
+    except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, ValueError) as error:
+        # A value that SQLite cannot hold must not keep every other row from being written.
+        log.warning("ledger: a row was dropped: %s", type(error).__name__)
         return 0
 
 
