@@ -1,8 +1,11 @@
 """The order of a prompt's parts, by layout."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
-from jouline.catalogue.card import FimCard
+from jouline.catalogue.card import FimCard, load_catalogue
 from jouline.errors import EngineError
 from jouline.pipeline.fim import arrange
 
@@ -43,3 +46,18 @@ def test_a_missing_marker_is_one_sentence():
     """A model without the card's marker is refused with its name."""
     with pytest.raises(EngineError, match=r"no token <X>, .*\.$"):
         arrange(card("suffix-prefix", None, prefix="<X>"), IDS.get, prefix=[], suffix=[])
+
+
+GOLDEN = tomllib.loads((Path(__file__).parents[1] / "golden" / "fim.toml").read_text(encoding="utf-8"))
+FAMILIES = load_catalogue().families
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_golden_prompts(family):
+    """Each family of the catalogue is asked as its own documents say."""
+    fim = FAMILIES[family].fim
+    markers = dict(enumerate(fim.markers))
+    ids = {marker: number for number, marker in markers.items()}
+    prompt = arrange(fim, ids.get, prefix=[ord("P")], suffix=[ord("S")])
+
+    assert "".join(markers.get(token, chr(token)) for token in prompt) == GOLDEN[family]
