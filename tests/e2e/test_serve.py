@@ -1,6 +1,7 @@
 """`jouline serve` as an editor meets it: a real process, real models, real pipes."""
 
 import asyncio
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -30,6 +31,13 @@ async def editor(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     """Run a server with a home of its own."""
     async with server_process(tmp_path) as session:
         yield session
+
+
+def requests_in_ledger(home: Path, condition: str = "1") -> int:
+    """Count the ledger's rows of answered requests."""
+    with contextlib.closing(sqlite3.connect(home / "data" / "ledger.sqlite")) as ledger:
+        rows = ledger.execute(f"SELECT COUNT(*) FROM entry WHERE kind = 'request' AND {condition}")  # noqa: S608
+        return int(rows.fetchone()[0])
 
 
 async def invoke(editor: ServerProcess, line: int, character: int) -> types.InlineCompletionList:
@@ -78,10 +86,8 @@ async def test_a_session_as_vs_code_has_it(editor: ServerProcess, tmp_path: Path
     assert "cancelled(self)" not in log
     ledger = b"".join(path.read_bytes() for path in (tmp_path / "data").glob("ledger*"))
     assert b"cancelled(self)" not in ledger
-    with sqlite3.connect(tmp_path / "data" / "ledger.sqlite") as rows:
-        outcomes = rows.execute("select outcome from entry where kind = 'request'").fetchall()
-    rows.close()
-    assert ("accepted",) in outcomes
+    assert requests_in_ledger(tmp_path) == 2
+    assert requests_in_ledger(tmp_path, "outcome = 'accepted'") == 1
 
 
 async def test_a_session_as_neovim_has_it(editor: ServerProcess):
@@ -112,14 +118,14 @@ async def test_typing_along_never_ends_in_an_error(editor: ServerProcess):
     await editor.initialize({"jouline": {}}, VS_CODE)
     await editor.state("ready")
     editor.open("def mean(values):\n    \n\n\ndef other():\n    pass\n")
-    waiting = []
+    waiting, told = [], editor.messages[:]
     for index, character in enumerate("total = sum(values)"):
         type_text(editor, 1, 4 + index, character, index + 2)
         waiting.append(editor.complete(1, 5 + index))
     answers = await asyncio.wait_for(asyncio.gather(*waiting), ANSWER_WAIT_S)
     assert all(len(answer.items) <= 1 for answer in answers)
     assert (await editor.state("ready"))["state"] == "ready"
-    assert editor.messages == []
+    assert editor.messages == told
 
 
 async def test_a_cancelled_request_gives_way_to_the_next(editor: ServerProcess):
@@ -175,6 +181,17 @@ async def test_the_end_of_the_input_ends_the_server(editor: ServerProcess):
     assert await editor.ended() == 0
 
 
+async def test_a_polite_kill_ends_the_server_and_writes_the_ledger(editor: ServerProcess, tmp_path: Path):
+    """SIGTERM: what was answered is in the ledger, although the input is still open."""
+    await editor.initialize({"jouline": {}}, VS_CODE)
+    await editor.state("ready")
+    editor.open(SOURCE)
+    await invoke(editor, LINE, COLUMN)
+    editor.process.terminate()
+    assert await editor.ended() == 0
+    assert requests_in_ledger(tmp_path) == 1
+
+
 async def test_exit_without_shutdown_ends_with_1(editor: ServerProcess):
     """LSP 3.18, Exit Notification; also while the models are still being loaded."""
     await editor.initialize({"jouline": {}}, VS_CODE)
@@ -203,7 +220,7 @@ async def test_a_killed_server_leaves_a_ledger_that_the_next_one_reads(tmp_path:
     async with server_process(tmp_path) as second:
         await second.initialize({"jouline": {}}, VS_CODE)
         await second.state("ready")
-        assert second.messages == []
+        assert second.messages == first.messages
 
 
 async def test_a_port_of_loopback_serves_too(tmp_path: Path, unused_tcp_port: int):

@@ -27,7 +27,7 @@ class Editor:
         self.progress: list[str] = []
         self.settings: Any = None
         self.pulls = 0
-        self._news = asyncio.Event()
+        self.news = asyncio.Event()
         self._listen()
 
     def _listen(self) -> None:
@@ -40,28 +40,28 @@ class Editor:
 
     def _on_status(self, params: dict[str, Any]) -> None:
         self.statuses.append(params)
-        self._news.set()
+        self.news.set()
 
     def _on_message(self, params: types.ShowMessageParams) -> None:
         self.messages.append(params.message)
-        self._news.set()
+        self.news.set()
 
     def _on_progress(self, params: types.ProgressParams) -> None:
         value: Any = params.value
         self.progress.append(value["kind"] if isinstance(value, dict) else value.kind)
-        self._news.set()
+        self.news.set()
 
     def _on_pull(self, _params: types.ConfigurationParams) -> list[Any]:
         self.pulls += 1
-        self._news.set()
+        self.news.set()
         return [self.settings]
 
     async def until(self, holds: Any) -> None:
         """Wait for news until something holds."""
         async with asyncio.timeout(PATIENCE_S):
             while not holds():
-                self._news.clear()
-                await self._news.wait()
+                self.news.clear()
+                await self.news.wait()
 
     async def state(self, state: str) -> dict[str, Any]:
         """Wait until the last status told is this one."""

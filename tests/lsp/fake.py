@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Event
@@ -63,7 +63,7 @@ class ScriptedApp:
         self.closed = 0
         self.refusal: Exception | None = None
         self.problems: tuple[str, ...] = ()
-        self.fed_back = Event()
+        self.news: Callable[[], object] = lambda: None  # called, from any thread, when something was done to it
 
     def submit(self, request: CompletionRequest, cancel: CancelToken) -> "Future[Completion]":
         future: Future[Completion] = Future()
@@ -73,12 +73,13 @@ class ScriptedApp:
 
     def feedback(self, feedback: Feedback) -> None:
         self.feedbacks.append(feedback)
-        self.fed_back.set()
+        self.news()
 
     def reconfigure(self, config: Config) -> None:
         if self.refusal:
             raise self.refusal
         self.configs.append(config)
+        self.news()
 
     def session_energy(self) -> Totals:
         return self.totals
@@ -88,6 +89,7 @@ class ScriptedApp:
 
     def close(self) -> None:
         self.closed += 1
+        self.news()
 
 
 class Builder:
@@ -114,6 +116,8 @@ class ScriptedEditor(Editor):
     def __init__(self, server: Server, build: Builder) -> None:
         super().__init__()
         self.server, self.build, self.app = server, build, build.app
+        loop = asyncio.get_running_loop()
+        self.app.news = lambda: loop.call_soon_threadsafe(self.news.set)
 
     async def asked(self) -> Pending:
         """Return the next request that reached the engine."""

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,7 @@ def _server() -> "Server":
             pairs=lambda: _pairs(folders),
             leave=lambda: os._exit(0),
             problems=[problem] if problem else [],
+            signals=(signal.SIGTERM, signal.SIGINT),
         )
     )
 

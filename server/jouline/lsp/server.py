@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -45,7 +46,8 @@ class Server(LanguageServer):
     """One client's server.
 
     `build` opens the engine, `fields` tells a completion as JSON, `pairs` lists the catalogue, `leave` ends the
-    process when the editor's process has died. `problems` are sentences shown to the person once the client listens.
+    process when the editor's process has died or one of `signals` came. `problems` are sentences shown to the person
+    once the client listens.
     """
 
     protocol: Protocol
@@ -60,6 +62,7 @@ class Server(LanguageServer):
         leave: Callable[[], None],
         power: Callable[[], PowerSource] = power_now,
         problems: Sequence[str] = (),
+        signals: Sequence[signal.Signals] = (),
     ) -> None:
         super().__init__("jouline", __version__, protocol_cls=Protocol, converter_factory=plain_converter)
         self.fields = fields
@@ -72,6 +75,7 @@ class Server(LanguageServer):
         self._folders = folders
         self._power = power
         self._leave = leave
+        self._signals = signals
         self._host = Host(build)
         self._initial: Mapping[str, object] = NOTHING
         self._settling: asyncio.Task[None] | None = None
@@ -136,8 +140,11 @@ class Server(LanguageServer):
             self._begin(self._show_progress(work))
 
     def begin_watching(self) -> None:
-        """Watch the editor's process, in the background."""
+        """Watch for the end of the editor's process, and for signals to end, in the background."""
         self._begin(self._watch_editor())
+        for each in self._signals:
+            with contextlib.suppress(NotImplementedError):  # Windows: the process just ends
+                asyncio.get_running_loop().add_signal_handler(each, self._end)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -171,8 +178,11 @@ class Server(LanguageServer):
     async def _watch_editor(self) -> None:
         if await wait_for_end(self.process_id):
             log.info("the editor has ended")
-            self.close()
-            self._leave()
+            self._end()
+
+    def _end(self) -> None:
+        self.close()
+        self._leave()
 
     def close(self) -> None:
         """Stop what runs and free the models; return when that is done."""
