@@ -1,6 +1,8 @@
 import tseslint from 'typescript-eslint';
 
-const PURE = ['protocol', 'settings', 'resolve', 'statusView', 'shown', 'backoff', 'deadline', 'energyStops'];
+const PURE = [
+  'protocol', 'settings', 'resolve', 'statusView', 'shown', 'backoff', 'deadline', 'energyStops', 'explanation',
+];
 
 export default tseslint.config(
   { ignores: ['dist/', 'dist-test/', 'dist-vsix/', 'node_modules/'] },

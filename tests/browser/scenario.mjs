@@ -194,7 +194,7 @@ async function explained() {
   const toast = bench.page.locator('.notification-toast', { hasText: 'Jouline: ' }).first();
   await toast.waitFor();
   const reason = (await toast.locator('.notification-list-item-message').innerText()).trim();
-  assert.match(reason, /^Jouline: .{10,}\.$/, 'the reason of the last decision is a sentence');
+  assert.match(reason, /^Jouline: .{10,}\. \(.*\d ms.*\)$/, 'the reason of the last decision, and what is known of it');
   step(`asked why: ${reason}`);
   await bench.palette('Notifications: Clear All Notifications');
 }

@@ -128,7 +128,7 @@ export class Workbench {
   static async open(host, view) {
     const { chromium } = createRequire(path.join(host.e2e, 'playwright/'))('playwright-core');
     const browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium',
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
         '--disable-background-networking', '--disable-component-update', '--disable-sync'],
     });

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { bar, ENERGY_STOPS } from './energyStops';
+import { explanation } from './explanation';
 import { EXPLAIN, type ExplainParams, type ExplainResult } from './protocol';
 import type { Settings } from './settings';
 
@@ -83,8 +84,8 @@ async function explain(parts: CommandParts): Promise<void> {
     return;
   }
   try {
-    const { reason } = await parts.request<ExplainResult>(EXPLAIN, place);
-    void vscode.window.showInformationMessage(`Jouline: ${reason}`);
+    const answer = await parts.request<ExplainResult>(EXPLAIN, place);
+    void vscode.window.showInformationMessage(`Jouline: ${explanation(answer)}`);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     await offerHelp(`Jouline cannot explain now: ${why}`, 'Restart', parts);
