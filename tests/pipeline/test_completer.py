@@ -44,6 +44,8 @@ class Spelled:
     def special(self, _tier, marker):
         return MARKERS[marker]
 
+    one_vocabulary = False
+
     def begin(self, _tier):
         return None
 

@@ -47,6 +47,11 @@ class Pair:
             self.close()
             raise
 
+    @property
+    def one_vocabulary(self) -> bool:
+        """Whether both models have the same tokens (the halves of one network)."""
+        return self._vocabularies["small"] is self._vocabularies["large"]
+
     def tokenise(self, tier: Tier, text: str) -> list[int]:
         """Return the ids of `text` in that model's vocabulary, control tokens never among them."""
         return self._tokeniser(tier).tokenise(text)
@@ -111,8 +116,7 @@ class Pair:
         return context
 
     def _tokeniser(self, tier: Tier) -> Weights:
-        shared = self._vocabularies["small"] is self._vocabularies["large"]
-        return self._weights["small" if shared else tier]
+        return self._weights["small" if self.one_vocabulary else tier]
 
 
 def _vocabulary(weights: Weights, ends: tuple[str, ...]) -> Vocabulary:

@@ -22,6 +22,10 @@ _MARKERS = 4  # three of the layout and the one that some models want at the ver
 class Engine(Protocol):
     """What the completer asks of a pair (`jouline.engine.pair.Pair`)."""
 
+    @property
+    def one_vocabulary(self) -> bool:
+        """Whether both models have the same tokens."""
+
     def tokenise(self, tier: Tier, text: str) -> list[int]:
         """Return the ids of plain text."""
 
@@ -46,6 +50,8 @@ class Completer:
         self._cards = cards
         self._context_tokens = context_tokens
         self._options = options
+        self._prompts: dict[Tier, tuple[CompletionRequest, int, Prompt]] = {}
+        self._suffixes: dict[Tier, tuple[str, list[int]]] = {}
 
     def generate(self, request: CompletionRequest, tier: Tier, cancel: CancelToken, limits: Limits) -> Generation:
         """Return what the model of `tier` writes at the request's place."""
@@ -53,7 +59,18 @@ class Completer:
         return self._engine.generate(tier, self.prompt(request, tier, limits.max_tokens), fitting, cancel)
 
     def prompt(self, request: CompletionRequest, tier: Tier, room: int) -> Prompt:
-        """Return the prompt that leaves `room` tokens for the answer, but never more than half of the context."""
+        """Return the prompt that leaves `room` tokens for the answer, but never more than half of the context.
+
+        The last one is remembered: escalation and the baseline's price ask for it again.
+        """
+        tier = "small" if self._engine.one_vocabulary and self._cards["small"].fim == self._cards["large"].fim else tier
+        known = self._prompts.get(tier)
+        if known is None or known[0] is not request or known[1] != room:
+            known = request, room, self._render(request, tier, room)
+            self._prompts[tier] = known
+        return known[2]
+
+    def _render(self, request: CompletionRequest, tier: Tier, room: int) -> Prompt:
         card = self._cards[tier]
         suffix = self._suffix(request, tier, min(card.fim.suffix_tokens, self._context_tokens // 4))
         budget = self._context_tokens - len(suffix) - _MARKERS - self._room(room)
@@ -68,7 +85,11 @@ class Completer:
 
     def _suffix(self, request: CompletionRequest, tier: Tier, limit: int) -> list[int]:
         text = suffix_window(request.suffix, limit * _SUFFIX_CHARS_PER_TOKEN)
-        return self._engine.tokenise(tier, text)[:limit]
+        known = self._suffixes.get(tier)
+        if known is None or known[0] != text:
+            known = text, self._engine.tokenise(tier, text)[:limit]
+            self._suffixes[tier] = known
+        return known[1]
 
     def _prefix(self, request: CompletionRequest, tier: Tier, budget: int, *, healing: bool) -> tuple[list[int], str]:
         """Return the prefix's ids and the stub; dense text that overflows the budget gets a shorter window."""

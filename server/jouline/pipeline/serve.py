@@ -138,13 +138,16 @@ class Pipeline:
 
     def _limits(self, request: CompletionRequest, decision: Decision) -> Limits:
         floor = None if _always_offered(request) else decision.stop_logprob
+        room = self._room(request)
         if request.multiline != "always":
-            return Limits(max_tokens=self._options.max_line_tokens, min_logprob=floor)
+            return Limits(max_tokens=room, min_logprob=floor)
         line = request.line_prefix
         indent = len(line) - len(line.lstrip())
-        return Limits(
-            max_tokens=self._options.max_block_tokens, single_line=False, min_logprob=floor, block_indent=indent
-        )
+        return Limits(max_tokens=room, single_line=False, min_logprob=floor, block_indent=indent)
+
+    def _room(self, request: CompletionRequest) -> int:
+        block = request.multiline == "always"
+        return self._options.max_block_tokens if block else self._options.max_line_tokens
 
     def _offer(self, request: CompletionRequest, work: _Work) -> Completion:
         run, review = work.runs[-1], work.review
@@ -232,7 +235,7 @@ class Pipeline:
             return self._account.skipped(measurement)
         if answer.action == "cache":
             return self._account.cached(measurement)
-        prompt = self._completer.prompt(request, "large", self._options.max_line_tokens)
+        prompt = self._completer.prompt(request, "large", self._room(request))
         share = work.router_cpu_s / measurement.cpu_seconds if measurement.cpu_seconds else 0.0
         return self._account.bill(prompt.tokens, tuple(work.runs), measurement, share)
 
