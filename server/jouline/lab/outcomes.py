@@ -147,7 +147,9 @@ def _write_parquet(path: Path, rows: list[Row]) -> None:
     import pyarrow as pa  # noqa: PLC0415  heavy, and only for this format
     import pyarrow.parquet  # noqa: PLC0415
 
-    pyarrow.parquet.write_table(pa.Table.from_pylist([_without_nulls(row) for row in rows]), path)
+    columns = dict.fromkeys(name for row in rows for name in row)  # pyarrow takes the first row's otherwise
+    whole = [dict.fromkeys(columns) | _without_nulls(row) for row in rows]
+    pyarrow.parquet.write_table(pa.Table.from_pylist(whole), path)
 
 
 def _without_nulls(value: Any) -> Any:

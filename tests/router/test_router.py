@@ -1,0 +1,197 @@
+"""Routers: which model they ask, and what they do with its draft."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jouline.completion import CompletionRequest
+from jouline.errors import RouterError
+from jouline.router.calibration import (
+    ALWAYS,
+    BY_RULE,
+    NEVER,
+    Calibration,
+    Display,
+    MarginalCosts,
+    OperatingPoint,
+    TierConfidence,
+    load,
+)
+from jouline.router.classifier import Chances
+from jouline.router.router import ConfidenceRouter, FixedRouter, LearnedRouter, RandomRouter
+from tests.router.test_draft import generation
+
+REQUEST = CompletionRequest(uri="", language="python", text="value = 1\nprint(", offset=16)
+COSTS = MarginalCosts(small=1.0, large=2.0, escalate=1.5)
+
+
+class Told:
+    """A classifier that always tells the same chances, and an extractor of no features."""
+
+    def __init__(self, gain, small=0.2):
+        self.gain, self.small = gain, small
+
+    def chances(self, features):
+        return Chances(both=self.small, only_large=self.gain, only_small=0.0, neither=1 - self.small - self.gain)
+
+    def extract(self, request):
+        return {}
+
+
+def calibration(*points):
+    return Calibration(
+        pair="embedded",
+        weights={"small": "a", "large": "b"},
+        place_features=(),
+        draft_features=(),
+        costs=COSTS,
+        cost_unit="joules",
+        display=Display(small=TierConfidence(floor=-1.0), large=TierConfidence(floor=-1.5)),
+        points=tuple(OperatingPoint(energy_saving=e, direct=d, escalate=s) for e, d, s in points),
+    )
+
+
+def learned(place_gain, draft_gain):
+    points = ((0, ALWAYS, ALWAYS), (50, 0.3, 0.2), (100, NEVER, NEVER))
+    return LearnedRouter(
+        calibration=calibration(*points), places=Told(place_gain), drafts=Told(draft_gain), extractor=Told(0.0)
+    )
+
+
+def test_a_place_that_promises_enough_gain_goes_to_the_large_model_at_once():
+    """The net gain expected from the place alone decides, at the threshold of the energy saving."""
+    assert learned(0.3, 0.0).route(REQUEST, energy_saving=50).tier == "large"
+    assert learned(0.29, 0.0).route(REQUEST, energy_saving=50).tier == "small"
+
+
+def test_the_ends_of_the_scale_are_always_large_and_always_small():
+    """At 0 even a place without gain goes to the large model; at 100 not even a certain gain does."""
+    draft = generation(logprobs=(-0.1,))
+    thrifty = learned(0.79, 0.79)
+    decision = thrifty.route(REQUEST, energy_saving=100)
+
+    assert learned(0.0, 0.0).route(REQUEST, energy_saving=0).tier == "large"
+    assert decision.tier == "small"
+    assert thrifty.review(decision, draft, energy_saving=100).verdict == "keep"
+
+
+@pytest.mark.parametrize(
+    ("gain", "logprob", "verdict"),
+    [(0.2, -0.1, "escalate"), (0.2, -9.0, "escalate"), (0.1, -0.5, "keep"), (0.1, -1.1, "nothing")],
+)
+def test_a_draft_is_escalated_by_gain_else_shown_by_confidence(gain, logprob, verdict):
+    """Enough gain asks the large model whatever the confidence; without it the display threshold decides."""
+    router = learned(0.0, gain)
+    review = router.review(
+        router.route(REQUEST, energy_saving=50), generation(logprobs=(logprob,)), energy_saving=50
+    )
+
+    assert review.verdict == verdict
+    assert review.confidence == pytest.approx(math.exp(logprob))
+
+
+def test_the_large_model_is_never_escalated():
+    """After escalating, the large model's text is shown or not, at its own threshold."""
+    router = learned(0.0, 0.9)
+    decision = router.escalated(router.route(REQUEST, energy_saving=50))
+
+    assert (decision.tier, decision.stop_logprob) == ("large", -1.5)
+    assert router.review(decision, generation(logprobs=(-1.4,)), energy_saving=50).verdict == "keep"
+    assert router.review(decision, generation(logprobs=(-1.6,)), energy_saving=50).verdict == "nothing"
+
+
+def test_a_dearer_large_model_must_promise_more():
+    """A request at which the large model costs twice as much extra asks for twice the gain."""
+    router = learned(0.4, 0.0)
+    dear = replace(COSTS, large=3.0)
+
+    assert router.route(REQUEST, energy_saving=50, costs=COSTS).tier == "large"
+    assert router.route(REQUEST, energy_saving=50, costs=dear).tier == "small"
+
+
+def test_a_reason_is_one_sentence_with_its_numbers():
+    """A decision says what it expects, what was asked for, and at which energy saving."""
+    decision = learned(0.1, 0.0).route(REQUEST, energy_saving=50)
+
+    assert decision.reason == (
+        "Small first: the small model is right with p 0.20, the large one more often by 0.10, 0.30 asked for "
+        "at energy saving 50."
+    )
+    assert (decision.p_small_ok, decision.p_gain) == (0.2, 0.1)
+
+
+@pytest.mark.parametrize("tier", ["small", "large"])
+def test_a_fixed_router_keeps_its_tier(tier):
+    """A fixed router asks its tier and shows its text from the display threshold on."""
+    router = FixedRouter(tier)
+    decision = router.route(REQUEST, energy_saving=50)
+
+    assert decision.tier == tier
+    assert router.review(decision, generation(logprobs=(-0.1,)), energy_saving=50).verdict == "keep"
+    assert router.review(decision, generation(logprobs=(-5.0,)), energy_saving=50).verdict == "nothing"
+
+
+def test_a_coin_is_seeded_and_leans_with_energy_saving():
+    """The random router asks the small model in `energy_saving` percent of requests, the same ones every time."""
+    tiers = [[r.route(REQUEST, energy_saving=75).tier for _ in range(400)] for r in (RandomRouter(), RandomRouter())]
+
+    assert tiers[0] == tiers[1]
+    assert 270 < tiers[0].count("small") < 330
+
+
+@given(st.integers(0, 100), st.floats(-8, 0))
+def test_the_cascade_escalates_less_the_more_is_saved(energy_saving, logprob):
+    """For pairs without a router: what is not escalated at some saving is not escalated at a greater one."""
+    router = ConfidenceRouter()
+    draft = generation(logprobs=(logprob,))
+    decision = router.route(REQUEST, energy_saving=max(1, energy_saving))
+    verdicts = [router.review(decision, draft, energy_saving=e).verdict for e in range(max(1, energy_saving), 101)]
+    escalations = [verdict == "escalate" for verdict in verdicts]
+
+    assert escalations == sorted(escalations, reverse=True)
+
+
+def test_the_cascade_begins_and_ends_like_any_router():
+    """At 0 the large model answers at once; at 100 no draft is escalated; a hopeless draft never is."""
+    router = ConfidenceRouter()
+    first = router.route(REQUEST, energy_saving=50)
+
+    assert router.route(REQUEST, energy_saving=0).tier == "large"
+    assert router.review(first, generation(logprobs=(-1.0,)), energy_saving=50).verdict == "escalate"
+    assert router.review(first, generation(logprobs=(-6.0,)), energy_saving=50).verdict == "nothing"
+    assert router.review(first, generation(logprobs=(-0.01,)), energy_saving=50).verdict == "keep"
+    assert {
+        router.review(first, generation(logprobs=(-x / 10,)), energy_saving=100).verdict for x in range(60)
+    } == {"keep", "nothing"}
+
+
+@given(one=st.floats(-50, 0), other=st.floats(-50, 0), slope=st.floats(0.1, 3), intercept=st.floats(-3, 3))
+def test_confidence_never_falls_with_log_p(one, other, slope, intercept):
+    """Confidence is monotone in the summed log p, so that stopping below the threshold loses nothing."""
+    low, high = sorted((one, other))
+    for tier in (TierConfidence(floor=-1.0, slope=slope, intercept=intercept), BY_RULE.small):
+        assert 0.0 <= tier.of(low) <= tier.of(high) <= 1.0
+
+
+def test_a_calibration_comes_back_as_it_was_saved(tmp_path):
+    """Saving and loading loses nothing, and the nearest calibrated point is looked up."""
+    saved = calibration((0, ALWAYS, ALWAYS), (50, 0.3, 0.2), (100, NEVER, NEVER))
+    saved.save(tmp_path / "calibration.json")
+    found = load(tmp_path / "calibration.json")
+
+    assert found == saved
+    assert found.at(60).direct == 0.3
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"version": 99}', "[1]", '{"version": 1, "points": []}'])
+def test_a_damaged_calibration_is_told_in_one_sentence(tmp_path, text):
+    """What is no calibration raises RouterError with the file's name."""
+    (tmp_path / "calibration.json").write_text(text)
+
+    with pytest.raises(RouterError, match=r"calibration\.json cannot be used"):
+        load(tmp_path / "calibration.json")
+    with pytest.raises(RouterError, match="no trained router"):
+        load(tmp_path / "none.json")
