@@ -34,7 +34,7 @@ def test_takes_exactly_one_level(powercap):
 def test_counts_every_socket_and_die(powercap):
     """Two sockets of two dies are four counters, numbered in order past ten."""
     for index, name in enumerate(["package-0-die-0", "package-0-die-1", "package-1-die-0", "package-1-die-1"]):
-        powercap.zone(f"intel-rapl:{index * 4}", name)
+        powercap.zone(f"intel-rapl:{index * 4}", name, joules=100.0 * (index + 1))
     meters, _ = opened(powercap)
     assert [meter.name for meter in meters] == [
         "rapl package-0-die-0",
@@ -43,6 +43,16 @@ def test_counts_every_socket_and_die(powercap):
         "rapl package-1-die-1",
     ]
     assert all(meter.counted for meter in meters)
+
+
+def test_dies_that_show_their_sockets_one_counter_count_once(powercap):
+    """Some processors mirror the socket's counter on every die; adding them would multiply it."""
+    for index, (name, joules) in enumerate(
+        [("package-0-die-0", 70.0), ("package-0-die-1", 70.1), ("package-1-die-0", 70.0), ("package-1", 70.0)]
+    ):
+        powercap.zone(f"intel-rapl:{index}", name, joules=joules)
+    meters, _ = opened(powercap)
+    assert [meter.name for meter in meters] == ["rapl package-0-die-0", "rapl package-1-die-0", "rapl package-1"]
 
 
 def test_platform_is_shown_beside_packages_and_counted_without_them(powercap):

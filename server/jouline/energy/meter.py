@@ -19,6 +19,7 @@ from jouline.energy.apple import open_apple
 from jouline.energy.battery import open_batteries
 from jouline.energy.boards import Boards
 from jouline.energy.clock import Clock
+from jouline.energy.emi import open_emi
 from jouline.energy.estimate import CoreWatts, CpuTimeMeter, core_watts
 from jouline.energy.idle import IdlePower
 from jouline.energy.nvml import Nvidia
@@ -305,10 +306,10 @@ def open_meters(
 
 
 def _counters(root: Path, clock: Clock) -> tuple[list[Meter], list[Unavailable]]:
-    """Open the processor's counters by the first door that is open: powercap, perf events, IOReport."""
-    apple, silent = open_apple(clock)
-    if apple or silent:
-        return list(apple), silent
+    """Open the processor's counters by the first door that is open: IOReport, EMI, powercap, perf events."""
+    for meters, silent in (open_apple(clock), open_emi(clock)):
+        if meters or silent:
+            return list(meters), silent
     rapl, refused = open_rapl(root, clock)
     if any(meter.domain == "cpu" for meter in rapl):
         return list(rapl), refused

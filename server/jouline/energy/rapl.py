@@ -23,6 +23,7 @@ JOULES_PER_UNIT = 1e-6
 STEP_S = 0.001  # Intel SDM vol. 3B, 15.10.1: the status registers are updated about every millisecond
 # Well below the shortest wrap: 65 536 J, on parts with a unit of 15.3 uJ, last 109 s at the plausible 600 W.
 SAMPLE_EVERY_S = 10.0
+SAME_COUNTER_J = 0.5  # what a socket may draw between the two reads
 
 READABLE_BY_GROUP = (
     "Linux lets only root read this counter, because it can leak secrets of other programs (PLATYPUS, "
@@ -75,7 +76,7 @@ class RaplMeter:
         )
         self._file: int | None = os.open(self._path, os.O_RDONLY)
         self._closed = False
-        self.overhead_s = self._time_a_read()
+        self.first_joules, self.overhead_s = self._first_read()
 
     def read(self) -> Reading:
         """Return the zone's joules since it was opened."""
@@ -106,14 +107,15 @@ class RaplMeter:
             os.close(self._file)
             self._file = None
 
-    def _time_a_read(self) -> float:
+    def _first_read(self) -> tuple[float, float]:
+        """Return the counter as it stands and the time that reading it took."""
+        start = time.perf_counter()
         try:
-            start = time.perf_counter()
-            self._raw()
+            raw = self._raw()
         except (OSError, ValueError):
             self._let_go()
             raise
-        return time.perf_counter() - start
+        return raw * JOULES_PER_UNIT, time.perf_counter() - start
 
 
 def find_zones(root: Path) -> tuple[Zone, ...]:
@@ -152,13 +154,21 @@ def _one_level(zones: Iterable[Zone]) -> Iterator[Zone]:
 
 def _without_mirrors(meters: Iterable[RaplMeter]) -> Iterator[RaplMeter]:
     # Sorted by _order, the mmio zone of a package comes after its own and is dropped when that could be opened.
-    seen: set[str] = set()
+    seen: list[RaplMeter] = []
     for meter in meters:
-        if meter.name in seen:
+        if any(_mirrors(meter, other) for other in seen):
             meter.close()
         else:
-            seen.add(meter.name)
+            seen.append(meter)
             yield meter
+
+
+def _mirrors(meter: RaplMeter, other: RaplMeter) -> bool:
+    # Some AMD processors show the socket's one counter on each die: two counters of their own never stand that close.
+    if meter.name == other.name:
+        return True
+    dies = "-die-" in meter.name and meter.name.partition("-die-")[0] == other.name.partition("-die-")[0]
+    return dies and meter.first_joules > 0 and abs(meter.first_joules - other.first_joules) <= SAME_COUNTER_J
 
 
 def _order(path: Path) -> tuple[bool, list[int]]:
