@@ -57,13 +57,20 @@ def parse_frames(output: bytes) -> Iterator[dict[str, object]]:
         output = output[end:]
 
 
-def recorded(editor: str) -> types.ClientCapabilities:
-    """Return what a real editor said it can do, as pytest-lsp recorded it, with inline completion, which is newer."""
-    text = resources.files("pytest_lsp.clients").joinpath(f"{editor}.json").read_text("utf-8")
-    capabilities = get_converter().structure(json.loads(text)["capabilities"], types.ClientCapabilities)
-    assert capabilities.text_document is not None
-    capabilities.text_document.inline_completion = types.InlineCompletionClientCapabilities(dynamic_registration=True)
-    return capabilities
+def recorded(file: Path) -> types.ClientCapabilities:
+    """Return what a real editor said it can do."""
+    return get_converter().structure(json.loads(file.read_text("utf-8"))["capabilities"], types.ClientCapabilities)
+
+
+def vs_code() -> types.ClientCapabilities:
+    """Return what vscode-languageclient 11.0.0, the extension's client, says it can do."""
+    return recorded(Path(__file__).parent / "clients" / "vscode_languageclient_11.0.0.json")
+
+
+def neovim() -> types.ClientCapabilities:
+    """Return what Neovim 0.11 says, as pytest-lsp recorded it; it knows no inline completion, but its plug-ins do."""
+    with resources.as_file(resources.files("pytest_lsp.clients") / "neovim_v0.11.0.json") as file:
+        return recorded(file)
 
 
 @contextlib.asynccontextmanager

@@ -12,13 +12,12 @@ import pytest
 import pytest_asyncio
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from tests.e2e.server_process import COMMAND, ServerProcess, recorded, server_process
+from tests.e2e.server_process import COMMAND, ServerProcess, neovim, server_process, vs_code
 from tests.lsp.editor import URI
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
-VS_CODE = recorded("visual_studio_code_v1.65.2")
-NEOVIM = recorded("neovim_v0.11.0")
+VS_CODE, NEOVIM = vs_code(), neovim()
 WHOLE = (Path(__file__).parents[2] / "server" / "jouline" / "cancel.py").read_text("utf-8")
 TYPED = "        return self."
 SOURCE = WHOLE.replace(TYPED + "_cancelled\n", TYPED + "\n", 1)

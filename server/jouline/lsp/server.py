@@ -42,6 +42,12 @@ def power_now() -> PowerSource:
     return power_source(sysfs_root())
 
 
+def _log_stray(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Log where an error that nobody awaited arose; asyncio's own handler would print what it worked on."""
+    error = context.get("exception")
+    log.error("stray: %s", describe(error) if isinstance(error, BaseException) else "an event loop's warning")
+
+
 class Server(LanguageServer):
     """One client's server.
 
@@ -142,6 +148,7 @@ class Server(LanguageServer):
     def begin_watching(self) -> None:
         """Watch for the end of the editor's process, and for signals to end, in the background."""
         self._begin(self._watch_editor())
+        asyncio.get_running_loop().set_exception_handler(_log_stray)
         for each in self._signals:
             with contextlib.suppress(NotImplementedError):  # Windows: the process just ends
                 asyncio.get_running_loop().add_signal_handler(each, self._end)
