@@ -195,6 +195,15 @@ def test_mains_and_battery_have_their_own_idle_power(machine):
     assert NO_IDLE_YET in window.measurement.caveats
 
 
+def test_a_machine_without_counters_still_knows_its_power_source(tmp_path):
+    """Nothing is sampled there, so it is asked."""
+    _, meters = bare(tmp_path)
+    assert meters.power == "unknown"
+    bat = "class/power_supply/BAT0/"
+    tree(tmp_path, {bat + "type": "Battery", bat + "status": "Discharging"})
+    assert meters.power == "battery"
+
+
 def test_a_session_is_the_sum_of_its_requests(machine):
     """Counters telescope: many windows in a row add up to one window around them."""
     machine.idles(10.0)

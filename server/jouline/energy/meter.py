@@ -131,8 +131,8 @@ class Meters:
 
     @property
     def power(self) -> hardware.PowerSource:
-        """Mains or battery, as of the last sample."""
-        return self._power
+        """Mains or battery: as of the last sample, or now where nothing is sampled."""
+        return self._power if self._sampled else self._power_source()
 
     @property
     def counts_joules(self) -> bool:
