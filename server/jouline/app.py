@@ -37,7 +37,7 @@ from jouline.router.router import ConfidenceRouter, LearnedRouter, Router, open_
 
 _REMEMBERED = 200  # answers that can still be explained
 _MAX_CONTEXT_TOKENS = 4096
-_RESIDENCY_EVERY_S = 10.0  # at most a ledger row for each
+_RESIDENCY_EVERY_S = 60.0  # at most a ledger row for each
 _NATURAL_TOKENS = 8.3  # tokens of a rest of line, mean over the places that the first pair was measured at
 
 
@@ -140,7 +140,7 @@ class App:
         return completion
 
     def _settle_residency(self) -> None:
-        self._books.resident(self._meters.outside(), extra_share=_extra_share(self.card))
+        self._books.other("residency", self._meters.outside(), extra_share=_extra_share(self.card))
 
     def _swap(self, config: Config) -> None:
         old, self._parts = self._parts, self._open_parts(config)
@@ -169,7 +169,7 @@ def _open_parts(folders: Folders, meters: Meters, books: Books, config: Config) 
     card = choose_pair(ModelStore.under(folders.data).catalogue(), config.model_small, config.model_large)
     with meters.window() as loading:
         pair, context_tokens = open_pair(card, folders)
-    books.other("load", loading.measurement)
+    books.other("load", loading.measurement, extra_share=_extra_share(card))
     try:
         return _wire(card, pair, context_tokens, meters, books)
     except BaseException:
@@ -182,7 +182,7 @@ def _wire(card: PairCard, pair: Pair, context_tokens: int, meters: Meters, books
     completer = Completer(pair, {"small": card.small, "large": card.large}, options, context_tokens)
     with meters.window() as warming:
         costs = _warm(completer, meters)
-    books.other("warm-up", warming.measurement)
+    books.other("warm-up", warming.measurement, extra_share=_extra_share(card))
     problems: list[str] = []
     router = _open_router(card, problems)
     pipeline = Pipeline(

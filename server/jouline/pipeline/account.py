@@ -69,8 +69,9 @@ class Account:
         self._large_id = large_id
 
     def learn(self, run: Run) -> None:
-        """Refine that model's cost by what it really cost."""
-        if run.measurement.joules is not None:
+        """Refine that model's cost by what it really cost; where counters count, no stand-in for them is learned."""
+        estimate_only = self.meters.counts_joules and run.measurement.method == "estimated"
+        if run.measurement.joules is not None and not estimate_only:
             self._costs[run.tier].observe(_work(run.generation), run.measurement.joules)
 
     def bill(self, prompt: tuple[int, ...], runs: tuple[Run, ...], total: Measurement, router_share: float) -> Energy:

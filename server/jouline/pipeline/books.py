@@ -15,8 +15,8 @@ from jouline.energy.window import Measurement, weakest
 class SessionEnergy:
     """A session so far, in joules; None is unknown.
 
-    `residency_joules` is what this process used between requests and what idle boards drew; always-large would have
-    paid most of it too, so `saved_joules` is net of `extra_residency_joules`, the part that only a second model costs.
+    `residency_joules` is what this process used between requests and what idle boards drew. Always-large would have
+    paid most of that and of loading too, so `saved_joules` is net of `extra_joules`, what only a second model costs.
 
     `requests` counts answered ones by `small`, `large`, `cache`, `skip` and `none` in `by_source`.
     """
@@ -31,7 +31,7 @@ class SessionEnergy:
     cancelled: int
     cancelled_joules: float | None
     residency_joules: float | None
-    extra_residency_joules: float | None
+    extra_joules: float | None
     load_joules: float | None
     accepted: int
     accepted_chars: int
@@ -102,8 +102,14 @@ class Books:
         with self._lock:
             self._add(completion, saved_by)
 
-    def other(self, kind: Kind, measurement: Measurement, *, language: str = "unknown") -> None:
-        """Enter work that answers nothing: a load, a warm-up, a cancelled request, residency."""
+    def other(
+        self, kind: Kind, measurement: Measurement, *, extra_share: float = 0.0, language: str = "unknown"
+    ) -> None:
+        """Enter work that answers nothing: a load, a warm-up, a cancelled request, residency.
+
+        Always-large would have done it too, but for `extra_share`, 0..1, of it: the second model's.
+        """
+        extra = None if measurement.joules is None else measurement.joules * extra_share
         self._ledger.record(
             Entry(
                 kind=kind,
@@ -115,18 +121,14 @@ class Books:
                 joules=measurement.joules,
                 joules_low=measurement.joules_low,
                 joules_high=measurement.joules_high,
+                saved_joules=None if extra is None else -extra,
+                saved_stddev=None if extra is None else 0.0,
             )
         )
         with self._lock:
             self._sums.cancelled += kind == "cancelled"
             self._sums.add("load" if kind == "warm-up" else kind, measurement.joules)
-
-    def resident(self, measurement: Measurement, *, extra_share: float) -> None:
-        """Enter the price of being there; `extra_share`, 0..1, of it is the second model's."""
-        self.other("residency", measurement)
-        with self._lock:
-            known = measurement.joules
-            self._sums.add("extra residency", None if known is None else known * extra_share)
+            self._sums.add("extra", extra)
 
     def feedback(self, feedback: Feedback) -> None:
         """Note what became of a suggestion."""
@@ -156,7 +158,7 @@ class Books:
 
     def _totals(self) -> SessionEnergy:
         sums, get = self._sums, self._sums.joules.get
-        saved = replace(sums.saved, joules=sums.saved.joules - (get("extra residency") or 0.0))
+        saved = replace(sums.saved, joules=sums.saved.joules - (get("extra") or 0.0))
         known = saved if sums.saved_requests else None
         requests = sum(sums.by_source.values())
         return SessionEnergy(
@@ -170,7 +172,7 @@ class Books:
             cancelled=sums.cancelled,
             cancelled_joules=get("cancelled"),
             residency_joules=get("residency"),
-            extra_residency_joules=get("extra residency"),
+            extra_joules=get("extra"),
             load_joules=get("load"),
             accepted=len(sums.accepted),
             accepted_chars=sum(sums.accepted.values()),
