@@ -11,6 +11,7 @@ from jouline.lab.outcomes import append, check, read, read_all, salvage, write
 
 
 def row(query_id="q1", **changes):
+    """Return a right row with changes."""
     found = {
         "query_id": query_id,
         "group": "g",

@@ -24,6 +24,7 @@ def area(width,
 
 
 def code_lines(text, language="python"):
+    """Return the texts of the lines that hold places."""
     return [text[line.start : line.end] for line in lines_with_room(text, language)]
 
 

@@ -8,6 +8,7 @@ from jouline.router.draft import draft_features, tokens_until
 
 
 def generation(text="value)", logprobs=(-0.1, -0.2), margins=None, stop="line"):
+    """Return what a model wrote, with its tokens' log p."""
     return Generation(
         text=text,
         tokens=tuple(range(len(logprobs))),

@@ -18,10 +18,12 @@ TOKENIZER = Path(__file__).parents[2] / "models" / "tokenizer.json"
 
 @pytest.fixture(scope="module")
 def extractor():
+    """Return the extractor with the shipped tokeniser."""
     return FeatureExtractor(TOKENIZER)
 
 
 def place(fixture, language="python"):
+    """Return the request at the fixture's mark."""
     offset = fixture.index("$0")
     return CompletionRequest(uri="", language=language, text=fixture.replace("$0", "", 1), offset=offset)
 

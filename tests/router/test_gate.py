@@ -9,6 +9,7 @@ from jouline.router.gate import hold_back
 
 
 def place(fixture: str, **options) -> CompletionRequest:
+    """Return the request at the fixture's mark."""
     offset = fixture.index("$0")
     text = fixture[:offset] + fixture[offset + 2 :]
     return CompletionRequest(uri="file:///a.py", language="python", text=text, offset=offset, **options)

@@ -42,6 +42,7 @@ class Told:
 
 
 def calibration(*points):
+    """Return a calibration of (energy saving, direct, escalate) points."""
     return Calibration(
         pair="embedded",
         weights={"small": "a", "large": "b"},
@@ -55,6 +56,7 @@ def calibration(*points):
 
 
 def learned(place_gain, draft_gain):
+    """Return a learned router whose classifiers always tell these gains."""
     points = ((0, ALWAYS, ALWAYS), (50, 0.3, 0.2), (100, NEVER, NEVER))
     return LearnedRouter(
         calibration=calibration(*points), places=Told(place_gain), drafts=Told(draft_gain), extractor=Told(0.0)
@@ -85,9 +87,7 @@ def test_the_ends_of_the_scale_are_always_large_and_always_small():
 def test_a_draft_is_escalated_by_gain_else_shown_by_confidence(gain, logprob, verdict):
     """Enough gain asks the large model whatever the confidence; without it the display threshold decides."""
     router = learned(0.0, gain)
-    review = router.review(
-        router.route(REQUEST, energy_saving=50), generation(logprobs=(logprob,)), energy_saving=50
-    )
+    review = router.review(router.route(REQUEST, energy_saving=50), generation(logprobs=(logprob,)), energy_saving=50)
 
     assert review.verdict == verdict
     assert review.confidence == pytest.approx(math.exp(logprob))
@@ -163,9 +163,10 @@ def test_the_cascade_begins_and_ends_like_any_router():
     assert router.review(first, generation(logprobs=(-1.0,)), energy_saving=50).verdict == "escalate"
     assert router.review(first, generation(logprobs=(-6.0,)), energy_saving=50).verdict == "nothing"
     assert router.review(first, generation(logprobs=(-0.01,)), energy_saving=50).verdict == "keep"
-    assert {
-        router.review(first, generation(logprobs=(-x / 10,)), energy_saving=100).verdict for x in range(60)
-    } == {"keep", "nothing"}
+    assert {router.review(first, generation(logprobs=(-x / 10,)), energy_saving=100).verdict for x in range(60)} == {
+        "keep",
+        "nothing",
+    }
 
 
 @given(one=st.floats(-50, 0), other=st.floats(-50, 0), slope=st.floats(0.1, 3), intercept=st.floats(-3, 3))

@@ -73,6 +73,7 @@ def _add_evaluate(actions: Any) -> None:
     parser.add_argument("--router", type=Path, metavar="DIR", help="a trained router's folder, evaluated as `shipped`")
     _models(parser)
     parser.add_argument("--quality", choices=("exact", "shown"), default="exact", help="right, or right and shown")
+    parser.add_argument("--resamples", type=_count, default=1000, help="bootstrap draws of whole packages")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_needs_libraries(_evaluate))
@@ -177,6 +178,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         folder=args.router,
         shown=args.quality == "shown",
         seed=args.seed,
+        times=args.resamples,
     )
     print(json.dumps(report) if args.json else as_text(report))
     return 0

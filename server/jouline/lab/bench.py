@@ -1,18 +1,23 @@
 """The routers of the bench, by name: what each knows of a row before and after the small draft."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from jouline.catalogue.card import load_catalogue
 from jouline.errors import ConfigError
 from jouline.lab.policy import Scores
 from jouline.lab.product import product_scores
-from jouline.lab.table import Floats, Table
+from jouline.lab.table import Floats, Table, request
 from jouline.lab.training import CANDIDATES, chances, confidence, inputs, net_gain, train
 from jouline.router.calibration import OperatingPoint, load
+from jouline.router.classifier import OutcomeClassifier
+from jouline.router.features import FeatureExtractor
 
+TIMED_ROWS = 500
 INVALID = 100.0  # added to -log p of a draft that does not parse: nothing else escalates before it
 
 
@@ -30,12 +35,14 @@ class Scored:
     """A router's scores on the validation and the test table; `label` says in a few words what it is.
 
     `points` are its operating points where it comes with its own; None has them fixed on the validation table.
+    `route_ms_p95` is what choosing takes, in milliseconds of this thread's processor time; None is unknown.
     """
 
     label: str
     validate: Scores
     test: Scores
     points: tuple[OperatingPoint, ...] | None = None
+    route_ms_p95: float | None = None
 
 
 Maker = Callable[[Split, int], Scored]
@@ -52,7 +59,31 @@ def made(folder: Path, split: Split) -> Scored:
     """Return the scores of a trained router as the product would compute them, with its own operating points."""
     scores = [product_scores(table, folder) for table in (split.validate, split.test)]
     label = "the product's router: by the place, then by the draft"
-    return Scored(label=label, validate=scores[0], test=scores[1], points=load(folder / "calibration.json").points)
+    return Scored(
+        label=label,
+        validate=scores[0],
+        test=scores[1],
+        points=load(folder / "calibration.json").points,
+        route_ms_p95=_route_ms_p95(folder, split.test),
+    )
+
+
+def _route_ms_p95(folder: Path, table: Table) -> float | None:
+    """Return what describing a place and scoring it takes, at the 95th percentile over the table's first rows."""
+    tokenizer = load_catalogue().pair().tokenizer
+    if tokenizer is None:
+        return None
+    extractor = FeatureExtractor(tokenizer)
+    calibration = load(folder / "calibration.json")
+    places = OutcomeClassifier(folder / "difficulty.onnx", calibration.place_features)
+    taken = []
+    for row in table.rows[:TIMED_ROWS]:
+        asked = request(row)
+        started = time.thread_time()
+        extractor.extract(asked)
+        places.chances(row["features"])
+        taken.append((time.thread_time() - started) * 1e3)
+    return float(np.quantile(taken, 0.95))
 
 
 def _random(split: Split, seed: int) -> Scored:

@@ -11,27 +11,16 @@ from sklearn.metrics import roc_auc_score
 from jouline.errors import ConfigError
 from jouline.lab import metrics
 from jouline.lab.bench import Scored, Split, made, make
-from jouline.lab.metrics import Curve, Ends
+from jouline.lab.intervals import TIMES, Number, Resampling, Sample, interval, sample, samples
 from jouline.lab.outcomes import read_all
-from jouline.lab.policy import ESCALATE, LARGE, SMALL, Choices, choose, cost, curve, ends, fit, quality
+from jouline.lab.policy import ESCALATE, LARGE, SMALL, Choices, choose, fit
 from jouline.lab.table import Floats, Table, as_shown, part, table
 from jouline.lab.training import confidence
 from jouline.router.calibration import Display, OperatingPoint, load
 
-TIMES = 1000
 PARITY_POINTS = 0.01
 SHOWN_AT = (0, 10, 25, 50, 75, 90, 100)
 _INNER = (0.1, 0.9)  # cost positions among which the best point against the line is looked for
-
-Number = float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """A table's curve, or the same in one resample of its groups."""
-
-    curve: Curve
-    ends: Ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +41,7 @@ def evaluate_tables(
     folder: Path | None = None,
     shown: bool = False,
     seed: int = 0,
+    times: int = TIMES,
 ) -> dict[str, Any]:
     """Read tables and evaluate routers by name, `random` and `oracle` always among them.
 
@@ -69,7 +59,7 @@ def evaluate_tables(
     scored = {name: make(name, split, seed=seed) for name in names}
     if folder is not None:
         scored["shipped"] = made(folder, split)
-    return evaluate(split, scored, seed=seed, display=display)
+    return evaluate(split, scored, Resampling(times=times, seed=seed), display)
 
 
 def _kept_back(whole: Table, seed: int) -> tuple[Table, Table]:
@@ -94,23 +84,23 @@ def _display(learn: Table, folder: Path | None) -> Display | None:
 
 
 def evaluate(
-    split: Split, routers: dict[str, Scored], *, seed: int = 0, display: Display | None = None
+    split: Split, routers: dict[str, Scored], resampling: Resampling, display: Display | None = None
 ) -> dict[str, Any]:
     """Return the contract's JSON for the routers, with the fixed policies and `random` and `oracle` if given.
 
     `display` gives the thresholds by which `always-large-lossless` stops; without it or without log p it is left out.
     """
     _check_apart(split)
-    line = _fixed(split.validate, routers["random"], seed) if "random" in routers else None
+    line = _fixed(split.validate, routers["random"], resampling) if "random" in routers else None
     report: dict[str, Any] = {
-        "always-small": _always(split.test, SMALL, seed),
-        "always-large": _always(split.test, LARGE, seed),
+        "always-small": _always(split.test, SMALL, resampling),
+        "always-large": _always(split.test, LARGE, resampling),
     }
     if display is not None and split.test.has_drafts:
-        report["always-large-lossless"] = _lossless(split.test, display, seed)
-    areas = {name: _sample(split.test, _chosen(split, scored)) for name, scored in routers.items()}
+        report["always-large-lossless"] = _lossless(split.test, display, resampling)
+    areas = {name: sample(split.test, _chosen(split, scored)) for name, scored in routers.items()}
     for name, scored in routers.items():
-        report[name] = _router(split, scored, seed) | {
+        report[name] = _router(split, scored, resampling) | {
             "oracle_gap_closed_percent": _oracle_gap_closed(areas, name),
         }
     for name in routers:
@@ -140,39 +130,11 @@ def _chosen(split: Split, scored: Scored) -> list[Choices]:
     return [choose(scored.test, point, len(split.test)) for point in points(split.validate, scored)]
 
 
-def _sample(table: Table, chosen: Sequence[Choices]) -> Sample:
-    return Sample(curve=curve(table, chosen), ends=ends(table))
-
-
-def _samples(table: Table, chosen: Sequence[Choices], seed: int) -> list[Sample]:
-    """Return the curve in `TIMES` resamples of whole groups."""
-    index, counts = metrics.resamples(table.groups, TIMES, seed)
-    rows = {
-        "quality": np.array([quality(table, choices) for choices in chosen]),
-        "cost": np.array([cost(table, choices) for choices in chosen]),
-        "share": np.array([(choices != SMALL).astype(float) for choices in chosen]),
-        "ends": np.array([table.small_quality, table.large_quality, table.small_cost, table.large_cost]),
-    }
-    means = {name: metrics.group_means(values, index, counts) for name, values in rows.items()}
-    return [
-        Sample(
-            curve=Curve(quality=means["quality"][:, t], cost=means["cost"][:, t], share=means["share"][:, t]),
-            ends=Ends(
-                small_quality=float(means["ends"][0, t]),
-                large_quality=float(means["ends"][1, t]),
-                small_cost=float(means["ends"][2, t]),
-                large_cost=float(means["ends"][3, t]),
-            ),
-        )
-        for t in range(TIMES)
-    ]
-
-
-def _fixed(table: Table, scored: Scored, seed: int) -> Fixed:
+def _fixed(table: Table, scored: Scored, resampling: Resampling) -> Fixed:
     """Fix the point of parity and the best point against the line on the validation table."""
     chosen = [choose(scored.validate, point, len(table)) for point in points(table, scored)]
-    whole = _sample(table, chosen)
-    lower = _parity_lower_ends(_samples(table, chosen, seed))
+    whole = sample(table, chosen)
+    lower = _parity_lower_ends(samples(table, chosen, resampling))
     at_parity = [index for index in range(len(chosen)) if lower[index] >= -PARITY_POINTS]
     position = whole.ends.cost_position(whole.curve.cost)
     savings = {
@@ -186,9 +148,9 @@ def _fixed(table: Table, scored: Scored, seed: int) -> Fixed:
     )
 
 
-def _parity_lower_ends(samples: Sequence[Sample]) -> Floats:
+def _parity_lower_ends(drawn: Sequence[Sample]) -> Floats:
     """Return, per point, the lower end of the one-sided 95 % interval of its quality less always-large's."""
-    differences = np.array([sample.curve.quality - sample.ends.large_quality for sample in samples])
+    differences = np.array([one.curve.quality - one.ends.large_quality for one in drawn])
     lower: Floats = np.quantile(differences, 0.05, axis=0)
     return lower
 
@@ -202,10 +164,10 @@ def _saving_vs_large(sample: Sample, index: int) -> Number:
     return metrics.saving(float(sample.curve.cost[index]), sample.ends.large_cost)
 
 
-def _router(split: Split, scored: Scored, seed: int) -> dict[str, Any]:
-    fixed = _fixed(split.validate, scored, seed)
+def _router(split: Split, scored: Scored, resampling: Resampling) -> dict[str, Any]:
+    fixed = _fixed(split.validate, scored, resampling)
     chosen = _chosen(split, scored)
-    whole, samples = _sample(split.test, chosen), _samples(split.test, chosen, seed)
+    whole, drawn = sample(split.test, chosen), samples(split.test, chosen, resampling)
     measures: dict[str, Callable[[Sample], Number]] = {
         "apgr": lambda s: metrics.apgr(s.curve, s.ends),
         "cost_apgr": lambda s: metrics.apgr(s.curve, s.ends, by_cost=True),
@@ -216,7 +178,7 @@ def _router(split: Split, scored: Scored, seed: int) -> dict[str, Any]:
         "saving_vs_interpolated_percent": lambda s: None if fixed.best is None else _saving_vs_line(s, fixed.best),
         "saving_at_parity_percent": lambda s: None if fixed.parity is None else _saving_vs_large(s, fixed.parity),
     }
-    shown = fixed.parity is not None and bool(_parity_lower_ends(samples)[fixed.parity] >= -PARITY_POINTS)
+    shown = fixed.parity is not None and bool(_parity_lower_ends(drawn)[fixed.parity] >= -PARITY_POINTS)
     values = {name: measure(whole) for name, measure in measures.items()}
     return {
         "label": scored.label,
@@ -225,9 +187,9 @@ def _router(split: Split, scored: Scored, seed: int) -> dict[str, Any]:
         "saving_at_parity_percent": values["saving_at_parity_percent"] if shown else None,
         "parity_shown": shown,
         "saving_at_validated_parity_percent": values["saving_at_parity_percent"],
-        "route_ms_p95": None,
-        "ci95": {name: _interval([measure(sample) for sample in samples]) for name, measure in measures.items()},
-        "curve": _curve_rows(whole, samples, chosen),
+        "route_ms_p95": scored.route_ms_p95,
+        "ci95": {name: interval([measure(one) for one in drawn]) for name, measure in measures.items()},
+        "curve": _curve_rows(whole, drawn, chosen),
     }
 
 
@@ -238,14 +200,6 @@ def _auc(table: Table, scored: Scored) -> Number:
     if score is None or wanted.all() or not wanted.any():
         return None
     return float(roc_auc_score(wanted, score))
-
-
-def _interval(values: Sequence[Number]) -> list[Number]:
-    known = [value for value in values if value is not None]
-    if len(known) < 0.95 * len(values):
-        return [None, None]
-    low, high = np.quantile(known, [0.025, 0.975])
-    return [float(low), float(high)]
 
 
 def _curve_rows(whole: Sample, samples: Sequence[Sample], chosen: Sequence[Choices]) -> list[dict[str, Any]]:
@@ -263,9 +217,9 @@ def _curve_rows(whole: Sample, samples: Sequence[Sample], chosen: Sequence[Choic
         }
         if index in SHOWN_AT:
             row["ci95"] = {
-                "quality": _interval([float(s.curve.quality[index]) for s in samples]),
-                "cost": _interval([float(s.curve.cost[index]) for s in samples]),
-                "above_line": _interval([above_line(s, index) for s in samples]),
+                "quality": interval([float(s.curve.quality[index]) for s in samples]),
+                "cost": interval([float(s.curve.cost[index]) for s in samples]),
+                "above_line": interval([above_line(s, index) for s in samples]),
             }
         rows.append(row)
     return rows
@@ -281,13 +235,13 @@ def above_line(sample: Sample, index: int) -> Number:
     return float(sample.curve.quality[index]) - line
 
 
-def _always(table: Table, choice: int, seed: int) -> dict[str, Any]:
+def _always(table: Table, choice: int, resampling: Resampling) -> dict[str, Any]:
     chosen = [np.full(len(table), choice)]
-    return _single(_sample(table, chosen), _samples(table, chosen, seed))
+    return _single(sample(table, chosen), samples(table, chosen, resampling))
 
 
-def _lossless(table: Table, display: Display, seed: int) -> dict[str, Any]:
-    return _always(as_shown(table, display), LARGE, seed)
+def _lossless(table: Table, display: Display, resampling: Resampling) -> dict[str, Any]:
+    return _always(as_shown(table, display), LARGE, resampling)
 
 
 def _single(whole: Sample, samples: Sequence[Sample]) -> dict[str, Any]:
@@ -296,8 +250,8 @@ def _single(whole: Sample, samples: Sequence[Sample]) -> dict[str, Any]:
         "cost": float(whole.curve.cost[0]),
         "share_large": float(whole.curve.share[0]),
         "ci95": {
-            "quality": _interval([float(s.curve.quality[0]) for s in samples]),
-            "cost": _interval([float(s.curve.cost[0]) for s in samples]),
+            "quality": interval([float(s.curve.quality[0]) for s in samples]),
+            "cost": interval([float(s.curve.cost[0]) for s in samples]),
         },
     }
 

@@ -29,8 +29,9 @@ class Scores:
 
 
 def choose(scores: Scores, point: OperatingPoint, rows: int) -> Choices:
-    """Return the choice at every row at an operating point."""
-    direct = np.zeros(rows, dtype=bool) if scores.before is None else scores.before >= point.direct
+    """Return the choice at every row at an operating point; always large needs no score."""
+    always = np.full(rows, point.direct <= ALWAYS)
+    direct = always if scores.before is None else scores.before >= point.direct
     later = np.zeros(rows, dtype=bool) if scores.after is None else scores.after >= point.escalate
     return np.where(direct, LARGE, np.where(later, ESCALATE, SMALL))
 

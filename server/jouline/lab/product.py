@@ -15,7 +15,7 @@ from jouline.lab.metrics import Ends
 from jouline.lab.outcomes import Row
 from jouline.lab.policy import SMALL, Scores, choose, ends, fit
 from jouline.lab.table import Floats, Table, draft_rows
-from jouline.lab.training import Trained, confidence, export, inputs, train
+from jouline.lab.training import Trained, check_outcomes, confidence, export, inputs, train
 from jouline.router.calibration import (
     ALWAYS,
     NEVER,
@@ -36,6 +36,7 @@ def train_router(table: Table, folder: Path, *, pair: str, weights: dict[str, st
     Its operating points are only the two ends until `calibrate_router` fixes the others on other data. `weights` are
     the checksums of the pair's files.
     """
+    check_outcomes(table)
     display = Display(
         small=confidence(table.logprobs("small"), table.small_quality),
         large=confidence(table.logprobs("large"), table.large_quality),

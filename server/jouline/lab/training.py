@@ -53,6 +53,13 @@ CANDIDATES: dict[str, Callable[[], Any]] = {
 }
 
 
+def check_outcomes(table: Table) -> None:
+    """Raise `ConfigError` where one of the four outcomes never occurs, because nothing can be learnt of it."""
+    absent = [name for index, name in enumerate(CLASSES) if not (table.classes == index).any()]
+    if absent:
+        raise ConfigError(f"The outcomes {', '.join(absent)} do not occur in the table: collect more places.")
+
+
 def inputs(table: Table, floor: float, place_names: tuple[str, ...] | None = None) -> Inputs:
     """Return the table's features; `floor` is the summed log p at which drafts are stopped."""
     names = place_names or tuple(table.rows[0].get("features", {}))
@@ -66,13 +73,7 @@ def inputs(table: Table, floor: float, place_names: tuple[str, ...] | None = Non
 
 
 def train(table: Table, given: Inputs) -> Trained:
-    """Fit both classifiers, each of the kind with the least log loss in cross-validation by package.
-
-    Raises `ConfigError` where one of the four outcomes never occurs, because nothing can be learnt of it.
-    """
-    absent = [name for index, name in enumerate(CLASSES) if not (table.classes == index).any()]
-    if absent:
-        raise ConfigError(f"The outcomes {', '.join(absent)} do not occur in the table: collect more places.")
+    """Fit both classifiers, each of the kind with the least log loss in cross-validation by package."""
     place, place_scores = _best(given.place, table)
     draft, draft_scores = _best(given.draft, table)
     return Trained(place=place, draft=draft, scores={"place": place_scores, "draft": draft_scores})
@@ -111,6 +112,8 @@ def net_gain(probabilities: Floats) -> Floats:
 
 def confidence(logprobs: Floats, right: Floats) -> TierConfidence:
     """Fit the chance that a text is right to its summed log p, and the log p from which it is shown."""
+    if len(np.unique(right >= 0.5)) < 2:
+        raise ConfigError("A model is right everywhere or nowhere in the table: collect more places.")
     model = LogisticRegression(C=1e6, max_iter=1000).fit(logprobs[:, None], right >= 0.5)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope <= 0:
