@@ -10,7 +10,7 @@ from pygls.lsp.client import LanguageClient
 from jouline.lsp.wire import plain_converter
 
 URI = "file:///project/module.py"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 VS_CODE = types.ClientCapabilities(
     window=types.WindowClientCapabilities(work_done_progress=True),
     workspace=types.WorkspaceClientCapabilities(configuration=True),
