@@ -75,6 +75,7 @@ class ScriptedApp:
     told: list[Feedback] = field(default_factory=list)
     cancelled_joules: float = 0.0
     residency_joules: float = 2.0
+    extra_joules: float = 0.0
 
     def submit(self, request: CompletionRequest, cancel: CancelToken) -> Future[Completion]:
         future: Future[Completion] = Future()

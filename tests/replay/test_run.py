@@ -60,15 +60,15 @@ def test_silence_saves_nothing() -> None:
 
 
 def test_joules_are_added_up() -> None:
-    """Spent, baseline and saved are sums over requests; the headline is net of residency."""
-    report = replayed(ScriptedApp(silent, residency_joules=0.0))
+    """Spent, baseline and saved are sums over requests; the headline is net of what only a second model costs."""
+    report = replayed(ScriptedApp(silent))
     count = report["requests"]
     assert report["joules"] == pytest.approx(1.0 * count)
     assert report["baseline_joules"] == pytest.approx(4.0 * count)
     assert report["saved_percent"] == pytest.approx(75.0)
     assert report["saved_by"]["route"] == pytest.approx(2.0 * count)
     assert report["saved_by"]["exit"] is None
-    resident = replayed(ScriptedApp(silent, residency_joules=4.0 * count * 0.25))
+    resident = replayed(ScriptedApp(silent, extra_joules=4.0 * count * 0.25))
     assert resident["saved_percent"] == pytest.approx(50.0)
 
 
@@ -127,7 +127,9 @@ def test_cancelled_work_is_told_apart() -> None:
     """A superseded request is a request whose joules are part of the whole and stand alone too."""
     tally = Tally()
     tally.add(Superseded(at_ms=1.0, engine_ms=1.0, joules=0.5, cpu_seconds=0.1))
-    around = Surroundings(files=1, chars=1, presses_unaided=1, residency_joules=None, wall_seconds=1.0)
+    around = Surroundings(
+        files=1, chars=1, presses_unaided=1, residency_joules=None, extra_joules=None, wall_seconds=1.0
+    )
     report = report_fields(tally, around)
     assert (report["requests"], report["cancelled"]) == (1, 1)
     assert report["joules"] == report["cancelled_joules"] == 0.5

@@ -20,6 +20,10 @@ class Spent(Protocol):
     def residency_joules(self) -> float | None:
         """Joules of keeping models ready between requests, what else this process does among them."""
 
+    @property
+    def extra_joules(self) -> float | None:
+        """The part of residency and of loading that always-large would not have paid."""
+
 
 class App(Protocol):
     """What a replay asks of the application (`jouline.app.App`)."""

@@ -13,12 +13,17 @@ _SAVINGS = ("route", "exit", "stop", "gate", "drafts")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a tally of events cannot know. `presses_unaided`: keys for the same text where nothing is offered."""
+    """What a tally of events cannot know.
+
+    `presses_unaided` are the keys for the same text where nothing is offered, `extra_joules` the part of residency and
+    of loading that always-large would not have paid.
+    """
 
     files: int
     chars: int
     presses_unaided: int
     residency_joules: float | None
+    extra_joules: float | None
     wall_seconds: float
 
 
@@ -48,7 +53,7 @@ def report_fields(tally: Tally, around: Surroundings) -> dict[str, Any]:
         "joules_source": tally.energy_source,
         "baseline_joules": _rounded(tally.baseline_joules.value),
         "saved_joules": _rounded(tally.saved_joules.value),
-        "saved_percent": saved_percent(tally, around.residency_joules),
+        "saved_percent": saved_percent(tally, around.extra_joules),
         "saved_by": {name: _rounded(tally.saved_by.get(name)) for name in _SAVINGS},
         "accepted_chars_per_joule": _ratio(tally.accepted_chars, tally.joules.value),
         "cpu_seconds": _rounded(tally.cpu_seconds.value),
@@ -57,16 +62,17 @@ def report_fields(tally: Tally, around: Surroundings) -> dict[str, Any]:
         "cancelled": tally.cancelled,
         "cancelled_joules": _rounded(tally.cancelled_joules.value),
         "residency_joules": _rounded(around.residency_joules),
+        "extra_joules": _rounded(around.extra_joules),
         "wall_seconds": round(around.wall_seconds, 3),
     }
 
 
-def saved_percent(tally: Tally, residency_joules: float | None) -> float | None:
-    """Return the saving, net of residency where that is known, in percent of always-large's joules."""
+def saved_percent(tally: Tally, extra_joules: float | None) -> float | None:
+    """Return the saving, net of what only a second model costs, in percent of always-large's joules."""
     baseline, saved = tally.baseline_joules.value, tally.saved_joules.value
     if not baseline or saved is None:
         return None
-    return round(100.0 * (saved - (residency_joules or 0.0)) / baseline, 2)
+    return round(100.0 * (saved - (extra_joules or 0.0)) / baseline, 2)
 
 
 def percent_less(value: float, reference: float) -> float | None:

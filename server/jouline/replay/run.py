@@ -67,12 +67,13 @@ def replay(
         progress(typing)
         for event in play(typing, app, options):
             tally.add(event)
-    residency_joules, ended = app.session_energy().residency_joules, time.perf_counter()
+    ready, ended = app.session_energy(), time.perf_counter()
     around = Surroundings(
         files=len(typings),
         chars=sum(passage.length for typing in typings for passage in typing.passages),
         presses_unaided=sum(_unaided(typing) for typing in typings),
-        residency_joules=residency_joules,
+        residency_joules=ready.residency_joules,
+        extra_joules=ready.extra_joules,
         wall_seconds=ended - started,
     )
     return tally, around

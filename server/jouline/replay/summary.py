@@ -61,6 +61,7 @@ def _energy(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     rows += [(label, format_energy(joules, exact=False)) for label, joules in _shares(report["saved_by"])]
     rows.append(("not asked", f"{format_energy(report['saved_by']['gate'], exact=False)} more that the gate avoided"))
+    rows.append(("kept ready", f"{format_energy(report['residency_joules'], exact=False)} between requests"))
     return [*rows, ("how known", f"{report['joules_method']}: {report['joules_source'] or 'no meter'}")]
 
 
@@ -69,8 +70,8 @@ def _shares(saved_by: Mapping[str, float | None]) -> list[tuple[str, float]]:
 
 
 def _saved(report: Mapping[str, Any]) -> str:
-    residency = format_energy(report["residency_joules"], exact=False)
-    return f"{_percent(report['saved_percent'])}, the cost of keeping the models ready ({residency}) taken off"
+    extra = format_energy(report["extra_joules"], exact=False)
+    return f"{_percent(report['saved_percent'])}, what only a second model costs while kept ready ({extra}) taken off"
 
 
 def _percent(value: float | None) -> str:
