@@ -30,8 +30,8 @@ class Surroundings:
 def report_fields(tally: Tally, around: Surroundings) -> dict[str, Any]:
     """Return the report as a JSON-ready dict; what is unknown is None.
 
-    `saved_percent` is the session's headline: what the answered requests saved, less the joules of keeping the
-    models resident, as a part of what always-large would have spent on them.
+    `saved_percent` is the session's headline: what the answered requests saved, less what only a second model
+    costs while it is kept ready, as a part of what always-large would have spent on them.
     """
     return {
         "files": around.files,

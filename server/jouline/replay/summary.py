@@ -53,10 +53,10 @@ def _energy(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     def energy(name: str) -> str:
         return format_energy(report[name], exact=exact)
 
-    wasted = f", of it {energy('cancelled_joules')} in stopped requests" if report["cancelled"] else ""
+    stopped = f", {energy('cancelled_joules')} of it in stopped requests" if report["cancelled"] else ""
     rows = [
-        ("spent", energy("joules") + wasted),
-        ("always-large", f"{format_energy(report['baseline_joules'], exact=False)} for the same requests"),
+        ("spent", energy("joules") + stopped),
+        ("always-large", f"{format_energy(report['baseline_joules'], exact=False)} for the answered requests"),
         ("saved", _saved(report)),
     ]
     rows += [(label, format_energy(joules, exact=False)) for label, joules in _shares(report["saved_by"])]
@@ -70,8 +70,10 @@ def _shares(saved_by: Mapping[str, float | None]) -> list[tuple[str, float]]:
 
 
 def _saved(report: Mapping[str, Any]) -> str:
-    extra = format_energy(report["extra_joules"], exact=False)
-    return f"{_percent(report['saved_percent'])}, what only a second model costs while kept ready ({extra}) taken off"
+    saved = f"{_percent(report['saved_percent'])} of that"
+    if not report["extra_joules"]:
+        return saved
+    return f"{saved}, what only a second model costs ({format_energy(report['extra_joules'], exact=False)}) taken off"
 
 
 def _percent(value: float | None) -> str:
