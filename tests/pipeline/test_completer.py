@@ -34,17 +34,19 @@ LIMITS = Limits(max_tokens=16)
 class Spelled:
     """An engine whose tokens are code points, each so many times, and which remembers what it was asked."""
 
+    one_vocabulary = False
+
     def __init__(self, dense: int = 1) -> None:
         self.dense = dense
         self.asked = []
+        self.tokenised = []
 
     def tokenise(self, _tier, text):
+        self.tokenised.append(text)
         return [ord(char) for char in text for _ in range(self.dense)]
 
     def special(self, _tier, marker):
         return MARKERS[marker]
-
-    one_vocabulary = False
 
     def begin(self, _tier):
         return None
@@ -149,6 +151,32 @@ def test_a_model_that_is_not_healed_gets_the_whole_prefix():
     card = dataclasses.replace(CARD, healing=False)
     prompt = completer(Spelled(), card=card).prompt(place("os.pa$0\n"), "small", 16)
     assert (read(prompt.tokens)[1], prompt.stub) == ("os.pa", "")
+
+
+@pytest.mark.parametrize("one_vocabulary", [True, False])
+@pytest.mark.parametrize("healings", [(True, True), (True, False), (False, True)])
+def test_each_tier_is_asked_as_its_card_says(one_vocabulary, healings):
+    """What one tier was asked is asked of the other again only where vocabulary, layout and healing are the same."""
+    small, large = (dataclasses.replace(CARD, healing=healing) for healing in healings)
+    engine = Spelled()
+    engine.one_vocabulary = one_vocabulary
+    written = Completer(engine, {"small": small, "large": large}, PipelineOptions(), 256)
+    request = place("os.pa$0\nend\n")
+    stubs = [written.prompt(request, tier, 16).stub for tier in ("small", "large", "small")]
+    assert stubs == [".pa" if healing else "" for healing in (*healings, healings[0])]
+
+
+def test_a_prompt_is_rendered_once_a_request_and_never_taken_for_anothers():
+    """The same request costs no second tokenising; another one, or another length, gets its own prompt."""
+    engine = Spelled()
+    written, first, second = completer(engine), place("a = 1\nb = $0\nend\n"), place("c = $0\nend\n")
+    once = written.prompt(first, "small", 16)
+    count = len(engine.tokenised)
+    assert written.prompt(first, "small", 16) is once
+    assert len(engine.tokenised) == count
+    assert read(written.prompt(second, "small", 16).tokens)[1] == "c ="
+    assert read(written.prompt(first, "small", 16).tokens)[1] == "a = 1\nb ="
+    assert engine.tokenised.count("end\n") == 1
 
 
 @pytest.fixture(scope="module")

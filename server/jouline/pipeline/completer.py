@@ -50,6 +50,8 @@ class Completer:
         self._cards = cards
         self._context_tokens = context_tokens
         self._options = options
+        small, large = cards["small"], cards["large"]
+        self._asked_alike = (small.fim, small.healing) == (large.fim, large.healing)
         self._prompts: dict[Tier, tuple[CompletionRequest, int, Prompt]] = {}
         self._suffixes: dict[Tier, tuple[str, list[int]]] = {}
 
@@ -63,7 +65,7 @@ class Completer:
 
         The last one is remembered: escalation and the baseline's price ask for it again.
         """
-        tier = "small" if self._engine.one_vocabulary and self._cards["small"].fim == self._cards["large"].fim else tier
+        tier = "small" if self._engine.one_vocabulary and self._asked_alike else tier
         known = self._prompts.get(tier)
         if known is None or known[0] is not request or known[1] != room:
             known = request, room, self._render(request, tier, room)
