@@ -98,6 +98,20 @@ async def server_process(home: Path, environ: Mapping[str, str] | None = None) -
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@contextlib.asynccontextmanager
+async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> AsyncIterator[Editor]:
+    """Talk to a server over a connection that is open."""
+    editor = Editor()
+    editor.client.protocol.set_writer(writer)
+    task = asyncio.ensure_future(run_async(Event(), reader, editor.client.protocol))
+    try:
+        yield editor
+    finally:
+        writer.close()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def _copy(process: Process, incoming: asyncio.StreamReader, output: bytearray) -> None:
     assert process.stdout is not None
     while chunk := await process.stdout.read(65536):

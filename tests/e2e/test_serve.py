@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -12,8 +13,8 @@ import pytest
 import pytest_asyncio
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from tests.e2e.server_process import COMMAND, ServerProcess, neovim, server_process, vs_code
-from tests.lsp.editor import URI
+from tests.e2e.server_process import COMMAND, ServerProcess, connected, neovim, server_process, vs_code
+from tests.lsp.editor import URI, Editor
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
@@ -39,7 +40,25 @@ def requests_in_ledger(home: Path, condition: str = "1") -> int:
         return int(rows.fetchone()[0])
 
 
-async def invoke(editor: ServerProcess, line: int, character: int) -> types.InlineCompletionList:
+async def tcp_server(home: Path, port: int) -> asyncio.subprocess.Process:
+    """Start a server that listens on a port."""
+    environment = {**os.environ, "JOULINE_HOME": str(home)}
+    return await asyncio.create_subprocess_exec(
+        *COMMAND, "--tcp", str(port), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect as soon as the server listens: it says so a moment before."""
+    async with asyncio.timeout(ANSWER_WAIT_S):
+        while True:
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.05)
+
+
+async def invoke(editor: Editor, line: int, character: int) -> types.InlineCompletionList:
     """Ask as the person does by the keyboard."""
     kind = types.InlineCompletionTriggerKind.Invoked
     return await asyncio.wait_for(editor.complete(line, character, trigger_kind=kind), ANSWER_WAIT_S)
@@ -223,15 +242,34 @@ async def test_a_killed_server_leaves_a_ledger_that_the_next_one_reads(tmp_path:
 
 
 async def test_a_port_of_loopback_serves_too(tmp_path: Path, unused_tcp_port: int):
-    """`--tcp` listens on 127.0.0.1 alone; a port in use is one sentence and exit code 1."""
-    async with server_process(tmp_path) as idle:
-        listening = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", unused_tcp_port)
-        busy = await asyncio.create_subprocess_exec(
-            *COMMAND, "--tcp", str(unused_tcp_port), stderr=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        out, err = await asyncio.wait_for(busy.communicate(), ANSWER_WAIT_S)
-        listening.close()
-        await listening.wait_closed()
-        assert (busy.returncode, out) == (1, b"")
-        assert str(unused_tcp_port) in err.decode().splitlines()[-1]
-        assert idle.process.returncode is None
+    """`--tcp` listens on 127.0.0.1 and serves one client as the pipes do."""
+    process = await tcp_server(tmp_path, unused_tcp_port)
+    try:
+        assert process.stderr is not None
+        listening = await asyncio.wait_for(process.stderr.readline(), ANSWER_WAIT_S)
+        assert listening.decode() == f"jouline: listening on 127.0.0.1:{unused_tcp_port}\n"
+        reader, writer = await connect(unused_tcp_port)
+        async with connected(reader, writer) as editor:
+            await editor.initialize({"jouline": {}}, VS_CODE)
+            await editor.state("ready")
+            editor.open(SOURCE)
+            assert len((await invoke(editor, LINE, COLUMN)).items) == 1
+            await editor.client.shutdown_async(None)
+            editor.client.exit(None)
+            assert await asyncio.wait_for(process.wait(), ANSWER_WAIT_S) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def test_a_port_in_use_is_one_sentence(tmp_path: Path, unused_tcp_port: int):
+    """Exit code 1, nothing on stdout, no traceback."""
+    taken = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", unused_tcp_port)
+    process = await tcp_server(tmp_path, unused_tcp_port)
+    out, err = await asyncio.wait_for(process.communicate(), ANSWER_WAIT_S)
+    taken.close()
+    await taken.wait_closed()
+    assert (process.returncode, out) == (1, b"")
+    assert err.decode().splitlines()[-1].startswith(f"jouline: port {unused_tcp_port} cannot be used")
+    assert "Traceback" not in err.decode()
