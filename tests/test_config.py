@@ -84,9 +84,7 @@ def test_later_layers_win_over_earlier_ones_and_over_the_file(tmp_path: Path):
     """Defaults < file < editor < command line, setting by setting."""
     file = tmp_path / "config.toml"
     file.write_text('energy_saving = 10\nonBattery = "save"\n[model]\nsmall = "from-file"\n')
-    config, problems = load(
-        file, {"energySaving": 20, "model": {"small": "from-editor"}}, {"energy_saving": 30}
-    )
+    config, problems = load(file, {"energySaving": 20, "model": {"small": "from-editor"}}, {"energy_saving": 30})
     assert problems == []
     assert (config.on_battery, config.model_small, config.energy_saving) == ("save", "from-editor", 30)
 
@@ -122,9 +120,7 @@ def test_unknown_settings_and_null_are_ignored():
 )
 def test_a_value_that_does_not_fit_gives_its_default_and_one_message(setting, value):
     """One sentence names the setting and what it must be; the others are kept."""
-    config, problems = load(
-        None, {setting: value, "onBattery" if setting != "onBattery" else "enable": "save"}
-    )
+    config, problems = load(None, {setting: value, "onBattery" if setting != "onBattery" else "enable": "save"})
     kept = load(None, {"onBattery": "save"})[0] if setting != "onBattery" else Config()
     assert config == kept
     about = [problem for problem in problems if f"jouline.{setting} must be" in problem]
