@@ -27,8 +27,9 @@ const PLACES = {
     'self.area = self.width * self.hei', 'return self.wid',
   ],
   bracketed: [
-    'if isinstance(width, in', 'print(self.wid', 'self.size = max(width, hei', 'self.sides = [width, hei',
-    'self.area = float(self.wid', 'print(width, hei', 'self.names = [nam',
+    'if not isinstance(width, s', 'if isinstance(width, in', 'if not isinstance(depth, (int, flo',
+    'self.sides = [width, height, dep', 'self.depth = len(dep', 'print(width, height, dep',
+    'assert isinstance(depth, in', 'self.depth = int(dep',
   ],
 };
 
@@ -177,6 +178,7 @@ async function energyShown() {
 }
 
 async function closedBrackets() {
+  await setInFolder('jouline.energySaving', 0, /energy saving 0,/);
   const { typed, ghost } = await suggestion(PLACES.bracketed, () => true);
   await pressTab();
   const text = await bench.save(FILE, (saved) => saved.includes(typed));
@@ -242,7 +244,6 @@ async function switchedOff() {
 }
 
 async function fastTyping() {
-  await setInFolder('jouline.energySaving', 0, /energy saving 0,/);
   const cancelled = () => host.log().match(/request: \d+ ms, cancelled/g)?.length ?? 0;
   const before = cancelled();
   await bench.newLineBelow(FILE, 'self.width = width');
