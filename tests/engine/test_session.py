@@ -222,6 +222,26 @@ def test_a_token_outside_the_vocabulary_is_an_error_that_heals(timelines, cold):
     assert np.allclose(session.logits(), fresh_logits(cold, "whole", [1, 2, 3]), atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("tier", ["small", "large", "whole"])
+def test_an_interrupt_behind_a_decode_leaves_nothing_wrong(timelines, cold, tier, monkeypatch):
+    """Even where Ctrl-C strikes between llama.cpp's work and its being noted down, the session knows what it holds."""
+    session = _session(timelines, tier)
+    session.sync([1, 2, 3])
+    decode = session._context._decode
+
+    def interrupted(batch):
+        decode(batch)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session._context, "_decode", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.sync([1, 2, *range(60)])
+    for prompt in ([1, 2, 9, 8], [1, 2, *range(30)]):
+        session.sync(prompt)
+        assert np.allclose(session.logits(), fresh_logits(cold, tier, prompt), atol=TOLERANCE)
+
+
 def test_a_back_needs_its_fronts_states(timelines):
     """An early-exit session on a front without states says so."""
     context = timelines.fresh_whole()._context

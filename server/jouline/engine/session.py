@@ -9,7 +9,6 @@ from typing import Protocol
 
 import numpy as np
 
-from jouline.cancel import Cancelled
 from jouline.engine.llama import Context, FloatArray
 from jouline.engine.prefix import common_prefix
 from jouline.errors import EngineError
@@ -85,7 +84,7 @@ class TokenSession:
         self._fresh = False
         try:
             self._context.decode_tokens(tokens, at, self.states)
-        except (Cancelled, EngineError):
+        except BaseException:  # an interrupt from the keyboard too
             kept = self._context.kept()
             self._trust_only(kept if self.states is None else min(kept, self._context.stored), at, tokens)
             raise
@@ -146,7 +145,7 @@ class ExitSession:
         self._fresh = False
         try:
             self._context.decode_states(states[at : len(wanted)], at)
-        except (Cancelled, EngineError):
+        except BaseException:  # an interrupt from the keyboard too
             self._tokens = wanted[: self._context.trim(self._context.kept())]
             raise
         self._tokens = wanted
