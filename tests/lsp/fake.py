@@ -17,6 +17,7 @@ from jouline.cancel import Cancelled, CancelToken
 from jouline.cli.form import completion_fields
 from jouline.completion import Completion, CompletionRequest, Feedback, Method
 from jouline.config import Config, Folders
+from jouline.errors import CatalogueError
 from jouline.lsp.handlers import register
 from jouline.lsp.server import Server
 
@@ -105,6 +106,8 @@ class Builder:
     def __call__(self, config: Config) -> ScriptedApp:
         assert self.gate.wait(PATIENCE_S)
         self.configs.append(config)
+        if config.model_small == "unknown":
+            raise CatalogueError("There is no model called 'unknown'; see `jouline models list`.")
         if self.error:
             raise self.error
         return self.app

@@ -144,6 +144,7 @@ async def test_a_client_that_gave_no_settings_is_asked_for_them(editor: Scripted
     await editor.initialize(None)
     await editor.until(lambda: editor.pulls == 1)
     await editor.state("ready")
+    assert editor.build.configs == [Config(energy_saving=33)]
     editor.settings = {"energySaving": 34}
     change(editor, None)
     await editor.until(lambda: editor.pulls == 2)
@@ -153,6 +154,28 @@ async def test_a_client_that_gave_no_settings_is_asked_for_them(editor: Scripted
     assert asked.request.energy_saving == 34
     asked.answer("")
     await waiting
+
+
+async def test_a_client_that_will_not_tell_its_settings_gets_the_defaults(editor: ScriptedEditor):
+    """It said that it can be asked and answers with an error; the models are loaded all the same."""
+    del editor.client.protocol.fm.features[types.WORKSPACE_CONFIGURATION]
+    await editor.initialize(None)
+    await editor.state("ready")
+    assert editor.build.configs == [Config()]
+
+
+async def test_settings_that_change_while_models_are_loaded_end_in_the_last_ones(editor: ScriptedEditor):
+    """Ready is said once the last settings are in effect, and trouble of earlier ones is forgotten."""
+    editor.build.gate.clear()
+    await editor.initialize({"model": {"small": "unknown"}})
+    await editor.state("starting")
+    change(editor, {"model": {"small": "y"}})
+    await editor.request("jouline/models", {})
+    editor.build.gate.set()
+    await editor.state("ready")
+    assert [status["state"] for status in editor.statuses if status["state"] != "starting"] == ["ready"]
+    assert [config.model_small for config in editor.build.configs] == ["unknown", "y"]
+    assert len(editor.messages) == 1
 
 
 async def test_switched_off_frees_the_models_and_on_opens_them_again(editor: ScriptedEditor):

@@ -19,7 +19,7 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
     if isinstance(asked, Refusal):
         ls.decline(params.text_document.uri, asked)
         return types.InlineCompletionList(items=[])
-    with ls.newest(asked.request.uri) as cancel:
+    with ls.running.newest(asked.request.uri) as cancel:
         try:
             completion = await ls.complete(asked, cancel)
         except asyncio.CancelledError:
@@ -39,10 +39,9 @@ def initialize(ls: Server, params: types.InitializeParams) -> None:
 
 async def initialized(ls: Server, _params: types.InitializedParams) -> None:
     """Load the models in the background, and watch for the editor's end."""
-    ls.begin_settling()
     ls.begin_watching()
-    if not ls.was_given_settings:
-        await ls.pull_settings()
+    if ls.was_given_settings or not await ls.pull_settings():
+        ls.begin_settling()
 
 
 async def did_change_configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:

@@ -26,6 +26,7 @@ from jouline.lsp.journal import describe, request_line, set_detail
 from jouline.lsp.offers import Offers
 from jouline.lsp.parent import wait_for_end
 from jouline.lsp.protocol import STATUS, EnergyTotals, StatusParams, to_wire
+from jouline.lsp.running import Running
 from jouline.lsp.status import ON_BATTERY, SWITCHED_OFF, Facts, status
 from jouline.lsp.translate import Question, Refusal, question
 from jouline.lsp.wire import Protocol, plain_converter
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 NOTHING_ASKED = "No completion was asked for at this place."
 STOPPED = "The completion engine stopped working; run `jouline doctor`, or restart the server."
+PULL_WAIT_S = 5.0
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -74,6 +76,7 @@ class Server(LanguageServer):
         self.fields = fields
         self.pairs = pairs
         self.offers = Offers()
+        self.running = Running()
         self.facts = Facts()
         self.exit_code = 0
         self.asked_to_shut_down = False
@@ -84,10 +87,10 @@ class Server(LanguageServer):
         self._signals = signals
         self._host = Host(build)
         self._initial: Mapping[str, object] = NOTHING
+        self._begun = asyncio.Event()
         self._settling: asyncio.Task[None] | None = None
         self._setup_trouble: str | None = None
         self._background: set[asyncio.Task[None]] = set()
-        self._running: dict[str, CancelToken] = {}
         self._declined: tuple[str, str] | None = None
         self._told: set[str] = set()
         self._unsaid = list(problems)
@@ -104,7 +107,7 @@ class Server(LanguageServer):
         """Take up what `workspace/didChangeConfiguration` or a pull brought, and bring the engine in line."""
         self._read_settings(settings if isinstance(settings, Mapping) else NOTHING)
         if not self.config.enable:
-            self._cancel_all()
+            self.running.cancel_all()
         self.begin_settling()
 
     def _read_settings(self, changed: Mapping[str, object]) -> None:
@@ -119,14 +122,18 @@ class Server(LanguageServer):
         self._unsaid += problems
         set_detail(debug=self.config.debug_log)
 
-    async def pull_settings(self) -> None:
-        """Ask the client for its settings, where it can be asked."""
+    async def pull_settings(self) -> bool:
+        """Ask the client for its settings and take them up; False where it cannot be asked or does not answer."""
         workspace = self.client_capabilities.workspace
         if workspace is None or not workspace.configuration:
-            return
+            return False
         wanted = types.ConfigurationParams(items=[types.ConfigurationItem(section="jouline")])
-        answers = await self.workspace_configuration_async(wanted)
+        try:
+            answers = await asyncio.wait_for(self.workspace_configuration_async(wanted), PULL_WAIT_S)
+        except (JsonRpcException, TimeoutError):
+            return False
         self.change_settings(answers[0] if answers else None)
+        return True
 
     @property
     def was_given_settings(self) -> bool:
@@ -142,6 +149,7 @@ class Server(LanguageServer):
         self._unsaid.clear()
         work = self._host.settle(self.config)
         self._settling = asyncio.ensure_future(self._settle(work))
+        self._begun.set()
         if self.facts.loading:
             self._begin(self._show_progress(work))
 
@@ -160,14 +168,15 @@ class Server(LanguageServer):
 
     async def _settle(self, work: "Future[App | None]") -> None:
         self.announce()
-        self.facts.trouble = None
         with self._trouble_told("The completion engine could not be started; run `jouline doctor`."):
             app = await asyncio.wrap_future(work)
+            self.facts.trouble = None
             for problem in app.problems if app else ():
                 self.tell_once(problem)
         self._setup_trouble = self.facts.trouble
-        self.facts.loading = False
-        self.announce()
+        if self._settling is asyncio.current_task():  # else other settings have come meanwhile
+            self.facts.loading = False
+            self.announce()
 
     async def _show_progress(self, work: "Future[App | None]") -> None:
         window = self.client_capabilities.window
@@ -193,12 +202,8 @@ class Server(LanguageServer):
 
     def close(self) -> None:
         """Stop what runs and free the models; return when that is done."""
-        self._cancel_all()
+        self.running.cancel_all()
         self._host.close()
-
-    def _cancel_all(self) -> None:
-        for cancel in self._running.values():
-            cancel.cancel()
 
     # Requests
 
@@ -222,20 +227,9 @@ class Server(LanguageServer):
             return None
         return f"Jouline is switched off for {language} files (jouline.languages)."
 
-    @contextlib.contextmanager
-    def newest(self, uri: str) -> Iterator[CancelToken]:
-        """Give the token of a document's newest request and cancel the one before it."""
-        if older := self._running.get(uri):
-            older.cancel()
-        cancel = self._running[uri] = CancelToken()
-        try:
-            yield cancel
-        finally:
-            if self._running.get(uri) is cancel:
-                del self._running[uri]
-
     async def complete(self, asked: Question, cancel: CancelToken) -> Completion | None:
         """Return the engine's answer once the engine is ready; None if there is none or nobody wants it any more."""
+        await self._begun.wait()
         if self._settling is not None:
             await asyncio.shield(self._settling)
         if self._host.app is None or cancel.cancelled:
