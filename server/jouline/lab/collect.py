@@ -170,8 +170,12 @@ class Collector:
         ]
 
     def _run(self, request: CompletionRequest, tier: Tier, spent: _Spent | None) -> _Run:
-        """Generate once; without `spent` only to bring the model up to the place."""
-        limits = Limits(max_tokens=1 if spent is None else MAX_TOKENS)
+        """Generate once; without `spent` only to bring the model up to the place.
+
+        For that the answer keeps its room, because the window before the cursor depends on it: it is broken off at
+        its first token, which no sum of log p is above.
+        """
+        limits = Limits(max_tokens=MAX_TOKENS, min_logprob=1.0 if spent is None else None)
         cpu = time.process_time()
         with self._meters.window() as window:
             generation = self._completer.generate(request, tier, CancelToken(), limits)

@@ -46,7 +46,8 @@ def evaluate_tables(
     """Read tables and evaluate routers by name, `random` and `oracle` always among them.
 
     Without `validate` a third of the train packages is kept back for it. `folder` holds a trained router, evaluated as
-    `shipped`. With `shown` only what is above the display threshold counts as right, and decoding stops below it.
+    `shipped`. With `shown` only what is above the display threshold counts as right, and decoding stops below it; the
+    fixed policies then stop so too, so that `always-large` is the lossless one.
     """
     learn = table(read_all(train), *models)
     learn, fixing = (learn, table(read_all(validate), *models)) if validate else _kept_back(learn, seed)
@@ -59,7 +60,7 @@ def evaluate_tables(
     scored = {name: make(name, split, seed=seed) for name in names}
     if folder is not None:
         scored["shipped"] = made(folder, split)
-    return evaluate(split, scored, Resampling(times=times, seed=seed), display)
+    return evaluate(split, scored, Resampling(times=times, seed=seed), None if shown else display)
 
 
 def _kept_back(whole: Table, seed: int) -> tuple[Table, Table]:
