@@ -4,7 +4,7 @@ import random
 
 from jouline.lab.outcomes import Row
 
-FEATURES = ("easy", "hard", "noise")
+EASY, HARD, NOISE = FEATURES = ("in_string", "in_comment", "indent")  # names that the product knows, values of our own
 
 
 def made_up(count: int, *, seed: int = 0, groups: int = 4) -> list[Row]:
@@ -20,7 +20,7 @@ def _row(query_id: str, group: str, rng: random.Random) -> Row:
     kind = rng.choice(("easy", "hard", "hopeless"))
     small = rng.random() < {"easy": 0.9, "hard": 0.05, "hopeless": 0.02}[kind]
     large = rng.random() < {"easy": 0.95, "hard": 0.8, "hopeless": 0.04}[kind]
-    features = {"easy": float(kind == "easy"), "hard": float(kind == "hard"), "noise": rng.random()}
+    features = {EASY: float(kind == "easy"), HARD: float(kind == "hard"), NOISE: rng.random()}
     return {
         "query_id": query_id,
         "group": group,

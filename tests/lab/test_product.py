@@ -1,11 +1,11 @@
 """The product's router from outcome tables: what it learns, writes and reads back."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from jouline.completion import CompletionRequest
 from jouline.errors import ConfigError, RouterError
 from jouline.lab.policy import ends
 from jouline.lab.product import calibrate_router, calibration_error, pick_point, point_of_share, product_scores
@@ -16,7 +16,7 @@ from jouline.router.calibration import load
 from jouline.router.classifier import CLASSES, OutcomeClassifier
 from jouline.router.router import open_router
 from jouline.scorer import Scorer
-from tests.lab.rows import FEATURES, made_up
+from tests.lab.rows import FEATURES, HARD, made_up
 from tests.router.test_features import TOKENIZER
 
 WEIGHTS = {"small": "a", "large": "b"}
@@ -60,7 +60,7 @@ def test_onnx_tells_what_the_trained_classifier_tells(tmp_path, learnt, kind):
 def test_the_law_in_the_rows_is_learnt(folder, fresh):
     """Places at which mostly only the large model is right promise more gain than all others."""
     gain = product_scores(fresh, folder).before
-    hard = np.array([row["features"]["hard"] == 1.0 for row in fresh.rows])
+    hard = np.array([row["features"][HARD] == 1.0 for row in fresh.rows])
 
     assert gain[hard].min() > gain[~hard].max()
     assert max(calibration_error(fresh, folder).values()) < 0.1
@@ -102,13 +102,14 @@ def test_the_router_opens_with_its_own_pair_only(folder):
     assert open_router(folder, tokenizer=TOKENIZER, pair="embedded", weights=WEIGHTS)
 
 
-def test_a_router_that_asks_for_unknown_features_says_so(folder):
-    """Features that this version does not compute are named, not made up."""
-    router = open_router(folder, tokenizer=TOKENIZER, pair="embedded")
-    request = CompletionRequest(uri="", language="python", text="value = 1\nprint(", offset=16)
+def test_a_router_that_asks_for_unknown_features_is_not_opened(folder, tmp_path):
+    """A feature that this version does not compute is named, not made up."""
+    copy = shutil.copytree(folder, tmp_path / "router")
+    calibration = (copy / "calibration.json").read_text().replace(f'"{HARD}"', '"telepathy"')
+    (copy / "calibration.json").write_text(calibration)
 
-    with pytest.raises(RouterError, match="feature 'easy'"):
-        router.route(request, energy_saving=50)
+    with pytest.raises(RouterError, match="feature 'telepathy'"):
+        open_router(copy, tokenizer=TOKENIZER, pair="embedded")
 
 
 def test_networks_and_names_must_fit(folder):

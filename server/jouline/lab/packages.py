@@ -35,16 +35,15 @@ def fetch(part: str, folder: Path) -> list[Path]:
     missing = [line for line, root in zip(lines, roots, strict=True) if not root.is_dir()]
     if missing:
         wheels = folder / "wheels"
-        _download(missing, wheels)
+        _download(missing, wheels, folder / f"{part}.txt")
         for line in missing:
             name, version = line.split()[0].split("==")
             _unpack(wheels, name, version, folder / part)
     return roots
 
 
-def _download(lines: list[str], wheels: Path) -> None:
+def _download(lines: list[str], wheels: Path, wanted: Path) -> None:
     wheels.mkdir(parents=True, exist_ok=True)
-    wanted = wheels / "wanted.txt"
     wanted.write_text("\n".join(lines) + "\n", encoding="utf-8")
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(wheels), "--requirement", str(wanted)]
