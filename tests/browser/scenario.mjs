@@ -117,7 +117,6 @@ async function ready() {
   const said = await bench.untilStatus('the server to be ready', (text) => /Jouline: ready/.test(text));
   step(`status bar: ${said}`);
   if (options.screenshots) await bench.palette('View: Close Primary Side Bar');
-  await shot('ready');
 }
 
 async function chooseEnergySaving(value, row) {
@@ -158,6 +157,7 @@ async function smallModel() {
   const status = await bench.statusText();
   step(`ghost text of the small model after "${offered.typed}": ${offered.ghost}; ${status}`);
   await shot('ghost-small');
+  await energyShown();
   step(`accepted with Tab, on disk: ${await accept(offered)}`);
 }
 
@@ -272,7 +272,6 @@ async function scenario() {
   await ready();
   await largeModel();
   await smallModel();
-  await energyShown();
   await explained();
   await closedBrackets();
   await switchedOff();
