@@ -98,7 +98,7 @@ class Bench:
         rest = "\n".join(self._lines[line:])[TYPED_CHARS:]
         self._editor.open("\n".join(self._lines[:line]) + "\n" + rest.partition("\n")[2])
         self._insert(line, 0, "\n")
-        await self._ask(line, 0, kind)
+        await self._ask(line, 0, "explicit")
         answers, column = [], 0
         for character in passage:
             self._insert(line, column, character)

@@ -96,7 +96,7 @@ async def test_a_session_as_vs_code_has_it(editor: ServerProcess, tmp_path: Path
     explained = await editor.request("jouline/explain", {"uri": URI, "position": {"line": LINE, "character": COLUMN}})
     assert explained["completion"]["models_run"] == ["large"]
     assert (await editor.request("jouline/models", {}))["pairs"]
-    assert editor.progress[:1] == ["begin"]
+    assert (editor.progress[:1], editor.messages) == (["begin"], [])
     assert await editor.leave() == 0
     assert editor.messages_on_stdout()
     log = (tmp_path / "log" / "serve.log").read_text("utf-8")

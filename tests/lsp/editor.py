@@ -1,9 +1,11 @@
 """A client as an editor is one: it says what an editor says and keeps what it is told."""
 
 import asyncio
+import functools
 from functools import partial
 from typing import Any
 
+from cattrs import Converter
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
@@ -17,11 +19,16 @@ VS_CODE = types.ClientCapabilities(
 )
 
 
+@functools.cache
+def _converter() -> Converter:
+    return plain_converter()  # what it learns of each message's form, the next client need not
+
+
 class Editor:
     """A client as an editor is one, with what it was told."""
 
     def __init__(self) -> None:
-        self.client = LanguageClient("editor", "1", converter_factory=plain_converter)
+        self.client = LanguageClient("editor", "1", converter_factory=_converter)
         self.statuses: list[dict[str, Any]] = []
         self.messages: list[str] = []
         self.progress: list[str] = []
