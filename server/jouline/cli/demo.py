@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from jouline.replay.tally import Tally
 
-_SPEED_CPS = 8.0  # brisk, yet slow enough for the eye
-_CHARS = 200
+_SPEED_CPS = 6.0  # brisk, yet slow enough for the eye and for a busy machine
+_CHARS = 160
 _LONGEST_S = 40.0
 _OWN_FILE = Path("catalogue", "store.py")
 

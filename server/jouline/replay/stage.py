@@ -15,10 +15,11 @@ from jouline.replay.wording import offer, price, totals, who
 _FLASH_MS = 700.0
 _WIDE_COLUMNS = 110
 _SIDE_COLUMNS = 46
-_BOTTOM_ROWS = 11
-_REQUEST_ROWS = 6
+_BOTTOM_ROWS = 12
+_REQUEST_ROWS = 8
 _SUGGESTION_ROWS = 5
 LEAST_COLUMNS, LEAST_ROWS = 50, 16  # below that there is no room for all three parts
+_LAST = "last suggestion"
 _NOTHING = Text("nothing yet", style="dim")
 
 
@@ -38,7 +39,7 @@ class Stage:
         self._flash_until_ms = 0.0
         self._now: list[Text] = [_NOTHING]
         self._last: Answered | None = None
-        self._fate = Text("")
+        self._fate = Text("offered")
 
     def show(self, event: Event) -> None:
         """Take in what happened."""
@@ -69,14 +70,14 @@ class Stage:
             Text(completion.reason, style="dim"),
         ]
         if completion.text and not event.again:
-            self._last, self._fate = event, Text("")
+            self._last, self._fate = event, Text("offered")
 
     def _accept(self, event: Accepted) -> None:
         self._screen, self._ghost = event.screen, None
         end = len(event.screen.before)
         self._flash = Flash(start=end - len(event.key.text), end=end)
         self._flash_until_ms = event.at_ms + _FLASH_MS
-        self._fate = Text("accepted" if event.whole else f"accepted: {event.key.text!r}", style="bold green")
+        self._fate = Text("accepted" if event.whole else f"accepted {event.key.text!r} of", style="bold green")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the stage as large as the terminal is."""
@@ -85,16 +86,17 @@ class Stage:
 
     def _wide(self, width: int, height: int) -> Layout:
         layout, side = Layout(), Layout(size=_SIDE_COLUMNS)
-        above = Layout(self._request(), size=_REQUEST_ROWS), Layout(self._suggestion(), size=_SUGGESTION_ROWS)
-        side.split_column(*above, Layout(self._totals()))
+        request = Layout(_panel("this key", self._now), size=_REQUEST_ROWS)
+        suggestion = Layout(_panel(_LAST, self._suggestion()), size=_SUGGESTION_ROWS)
+        side.split_column(request, suggestion, Layout(self._totals()))
         layout.split_row(Layout(self._code(width - _SIDE_COLUMNS, height)), side)
         return layout
 
     def _narrow(self, width: int, height: int) -> Layout:
         layout, below = Layout(), Layout(size=_BOTTOM_ROWS)
-        left = Layout()
-        left.split_column(Layout(self._request(), size=_REQUEST_ROWS), Layout(self._suggestion()))
-        below.split_row(left, Layout(self._totals()))
+        rule = Text(f"─ {_LAST} ─", style="dim")
+        request = _panel("this key", [*self._now, rule, *self._suggestion()])
+        below.split_row(Layout(request), Layout(self._totals()))
         layout.split_column(Layout(self._code(width, height - _BOTTOM_ROWS)), below)
         return layout
 
@@ -106,14 +108,12 @@ class Stage:
         title = Text(self._title, style="bold")
         return Panel(drawn, title=title, subtitle=note, title_align="left", subtitle_align="right")
 
-    def _request(self) -> Panel:
-        return _panel("this key", self._now)
-
-    def _suggestion(self) -> Panel:
+    def _suggestion(self) -> list[Text]:
         if self._last is None:
-            return _panel("last suggestion", [_NOTHING])
-        text = Text(offer(self._last.completion), style="italic", no_wrap=True, overflow="ellipsis")
-        return _panel("last suggestion", [text, who(self._last), self._fate])
+            return [_NOTHING]
+        text = Text.assemble(self._fate, " ", (offer(self._last.completion), "italic"))
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return [text, who(self._last)]
 
     def _totals(self) -> Panel:
         return _panel("so far", totals(self.tally))

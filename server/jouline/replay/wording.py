@@ -51,7 +51,7 @@ def totals(tally: Tally) -> list[Text]:
         Text(f"{tally.shown} offered, {tally.accepted} accepted ({tally.accepted_chars} characters)"),
         _spent(tally),
         _saved(tally),
-        Text(f"{tally.method}: {tally.energy_source}" if tally.energy_source else tally.method, style="dim"),
+        _method(tally),
     ]
 
 
@@ -84,6 +84,12 @@ def _saving(joules: float | None) -> str:
     if joules is not None and joules < 0:
         return f"{_estimate(-joules)} more than always-large"
     return f"saved {_estimate(joules)}"
+
+
+def _method(tally: Tally) -> Text:
+    if not tally.methods:
+        return Text("")
+    return Text(f"{tally.method}: {tally.energy_source}" if tally.energy_source else tally.method, style="dim")
 
 
 def _energy(joules: float | None, method: str) -> str:
