@@ -94,6 +94,8 @@ def test_the_confidence_stop_loses_nothing(seed, stub, threshold):
     assert thrifty.generated_tokens <= free.generated_tokens
     if free.logprob >= threshold:
         assert _untimed(thrifty) == _untimed(free)
+    just = run(MadeUpSession(seed=seed), stub=stub, min_logprob=free.logprob - 1e-3)
+    assert _untimed(just) == _untimed(free)
     if thrifty.stop == "unlikely":
         assert thrifty.logprob < threshold
         assert free.logprob < threshold

@@ -125,6 +125,15 @@ def test_a_cancellation_that_comes_late_stops_nobody_else(pair):
     assert answer(pair, "small").text == expected.text
 
 
+def test_nor_does_one_that_comes_while_another_request_runs(pair, monkeypatch):
+    """Only a request's own token stops it."""
+    done, session = CancelToken(), pair._sessions["small"]
+    pair.generate("small", Prompt(tokens=(1, 2, 3)), LIMITS, done)
+    sync = session.sync
+    monkeypatch.setattr(session, "sync", lambda tokens: (done.cancel(), sync(tokens))[1])
+    assert answer(pair, "small").prompt_tokens
+
+
 def test_named_ends_count_beside_the_files_own(described):
     """A card's end markers end a text; those that the vocabulary lacks are ignored."""
     word = "def"

@@ -110,7 +110,7 @@ def test_an_abort_at_any_moment_leaves_nothing_wrong(timelines, cold, *, before,
     else:
         assert np.allclose(session.logits(), fresh_logits(cold, tier, wanted), atol=TOLERANCE)
     timelines.abort.left = None
-    for prompt in after:
+    for prompt in (wanted, *after):
         session.sync(prompt)
         assert np.allclose(session.logits(), fresh_logits(cold, tier, prompt), atol=TOLERANCE)
 
@@ -132,6 +132,19 @@ def test_the_moments_of_abort_are_real(timelines, tier):
             kept.add(None)
     assert {0, None} < kept
     assert len(kept) >= 4
+
+
+@pytest.mark.parametrize("tier", ["small", "large", "whole"])
+def test_after_an_abort_the_old_logits_are_not_taken_for_the_timelines(timelines, cold, tier):
+    """Going back to what stood before the abort, its last token is evaluated again."""
+    session = _session(timelines, tier)
+    session.sync([1, 2, 3])
+    timelines.abort.left = 5
+    with pytest.raises(Cancelled):
+        session.sync([1, 2, 3, 4])
+    timelines.abort.left = None
+    session.sync([1, 2, 3])
+    assert np.allclose(session.logits(), fresh_logits(cold, tier, [1, 2, 3]), atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("tier", ["small", "large", "whole"])

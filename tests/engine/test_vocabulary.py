@@ -13,6 +13,7 @@ STUB = st.text("ab\xff", min_size=1, max_size=6).map(lambda text: text.encode("l
 @example(pieces=[b"\xff", b"\xff\xff", b"a"], stub=b"\xff")
 @example(pieces=[b"a\xff", b"b", b"a\xffb"], stub=b"a\xff")
 @example(pieces=[], stub=b"a")
+@example(pieces=[b"a", b"ab", b"aba"], stub=b"ab")
 def test_spelling_is_the_brute_force_set(pieces, stub):
     """Exactly the tokens that begin to spell the text, or spell it and go on; each once."""
     brute = {t for t, piece in enumerate(pieces) if piece and (piece.startswith(stub) or stub.startswith(piece))}
