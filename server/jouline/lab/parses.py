@@ -5,7 +5,7 @@ import re
 import warnings
 
 _GOES_ON = re.compile(r"(?:else|elif|except|finally|case)\b|[)\]}]")
-_MAX_CHARS = 60_000
+_MAX_CHARS = 20_000
 
 
 def parses(text: str, offset: int, completion: str) -> bool | None:
