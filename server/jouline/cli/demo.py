@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from jouline.replay.tally import Tally
 
 _SPEED_CPS = 6.0  # brisk, yet slow enough for the eye and for a busy machine
-_CHARS = 160
+_CHARS = 130
+_READING = 3.0  # times as long as a person alone would look at a suggestion
 _LONGEST_S = 40.0
 _OWN_FILE = Path("catalogue", "store.py")
 
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     source = read(args.file or Path(jouline.__file__).parent / _OWN_FILE)
     config = settings(energy_saving=args.energy_saving)
     wishes = Wishes(route=args.route, energy_saving=config.energy_saving)
-    options = Options(seed=args.seed, speed_cps=args.speed, chars=_CHARS, wishes=wishes)
+    options = Options(seed=args.seed, speed_cps=args.speed, chars=_CHARS, reading=_READING, wishes=wishes)
     typing = plan_all([source], options)[0]
     spell_what_can_be()
     console = Console(highlight=False)

@@ -25,11 +25,15 @@ _READING_LIMIT_MS = 1500.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """A person's pace. `speed_cps` is the median speed inside words, in characters a second."""
+    """A person's pace. `speed_cps` is the median speed inside words, in characters a second.
+
+    `reading` multiplies the time taken to read a suggestion: a show gives its spectators more of it.
+    """
 
     seed: int
     speed_cps: float = DEFAULT_SPEED_CPS
     salt: str = ""
+    reading: float = 1.0
 
     def draw(self, position: int, purpose: str) -> random.Random:
         """Return the source of chance for one place in the text and one purpose."""
@@ -51,7 +55,8 @@ class Rhythm:
 
     def reading_ms(self, text: str) -> float:
         """Return how long it takes to see a suggestion and judge it."""
-        return min(_NOTICING_MS + _READING_MS_PER_CHAR * len(text.strip()), _READING_LIMIT_MS)
+        reading_ms = min(_NOTICING_MS + _READING_MS_PER_CHAR * len(text.strip()), _READING_LIMIT_MS)
+        return self.reading * reading_ms
 
     @staticmethod
     def _thinking_ms(chance: random.Random) -> float:

@@ -24,11 +24,12 @@ CHARS_PER_FILE = 1_500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to replay. `chars` is about how much is typed of each file."""
+    """How to replay. `chars` is about how much is typed of each file; `reading` as in `Rhythm`."""
 
     seed: int = 0
     speed_cps: float = DEFAULT_SPEED_CPS
     chars: int = CHARS_PER_FILE
+    reading: float = 1.0
     policy: Policy = POLICIES["jouline"]
     wishes: Wishes = field(default_factory=Wishes)
 
@@ -81,7 +82,7 @@ def replay(
 
 def _plan(source: SourceFile, options: Options) -> Typing:
     passages = choose_passages(source.text, language=source.language, seed=options.seed, chars=options.chars)
-    rhythm = Rhythm(seed=options.seed, speed_cps=options.speed_cps, salt=source.path.name)
+    rhythm = Rhythm(seed=options.seed, speed_cps=options.speed_cps, salt=source.path.name, reading=options.reading)
     return Typing(source=source, passages=tuple(passages), rhythm=rhythm)
 
 
