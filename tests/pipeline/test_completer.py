@@ -110,7 +110,18 @@ def test_prompt_and_answer_fit_the_context(*, text, at, context, room, dense):
     assert len(suffix) * dense <= 20 + dense
 
 
+@pytest.mark.parametrize("dense", [1, 2, 3, 4])
+def test_a_full_window_leaves_room_for_the_answer(dense):
+    """In a long file, with contexts of any size, prompt and answer together never overflow."""
+    request = dataclasses.replace(place("$0"), text="a\n" * 1000, offset=2000)
+    for context in range(40, 240):
+        prompt = completer(Spelled(dense), context).prompt(request, "small", 16)
+        assert len(prompt.tokens) + 16 <= context
+
+
 @given(text=TEXT, dense=st.integers(1, 4))
+@example(text="漢字\n" * 1000, dense=4)
+@example(text="漢字" * 1500, dense=3)
 def test_dense_text_does_not_empty_the_prompt(text, dense):
     """Where tokens are many to a character the window shrinks, but is never thrown away."""
     request = dataclasses.replace(place("$0"), text=text + "x", offset=len(text) + 1)
@@ -177,6 +188,9 @@ def test_a_prompt_is_rendered_once_a_request_and_never_taken_for_anothers():
     assert read(written.prompt(second, "small", 16).tokens)[1] == "c ="
     assert read(written.prompt(first, "small", 16).tokens)[1] == "a = 1\nb ="
     assert engine.tokenised.count("end\n") == 1
+    long = place("a = 1\n" * 200 + "$0")
+    lengths = [len(written.prompt(long, "small", room).tokens) for room in (16, 120, 16)]
+    assert lengths[0] == lengths[2] > lengths[1]
 
 
 @pytest.fixture(scope="module")

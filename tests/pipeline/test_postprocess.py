@@ -85,6 +85,12 @@ def test_unmatched_closers_are_what_the_cut_off_part_opened(code, data):
     assert unmatched_closers(code[cut:]) == "".join(reversed(opened))
 
 
+@pytest.mark.parametrize(("text", "loose"), [("(]", "]"), ("(])", "]"), ("[)]", ")"), ("){]}(", ")]")])
+def test_a_closer_of_another_kind_closes_nothing(text, loose):
+    """Brackets that cross are loose, and those around them still meet."""
+    assert unmatched_closers(text) == loose
+
+
 @given(text=st.text("()[]{}ab\"'\\", max_size=20))
 def test_unmatched_closers_are_closers_of_the_text(text):
     """Whatever the text, they are some of its closing brackets in their order."""
