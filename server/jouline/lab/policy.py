@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
 
 from jouline.lab.metrics import Curve, Ends
 from jouline.lab.table import Floats, Table
@@ -74,19 +75,28 @@ def fit(table: Table, scores: Scores) -> tuple[OperatingPoint, ...]:
     """
     limits = ends(table)
     targets = np.linspace(limits.large_cost, limits.small_cost, STEPS)
-    inner = [_best(table, scores, index, target) for index, target in enumerate(targets) if 0 < index < STEPS - 1]
+    gains = None if scores.after is None else _expected_gains(table, scores.after)
+    inner = [
+        _best(table, scores, gains, index, target) for index, target in enumerate(targets) if 0 < index < STEPS - 1
+    ]
     first = OperatingPoint(energy_saving=0, direct=ALWAYS, escalate=ALWAYS)
     last = OperatingPoint(energy_saving=STEPS - 1, direct=NEVER, escalate=NEVER)
     return tuple(_judged(table, scores, point) for point in (first, *inner, last))
 
 
-def _best(table: Table, scores: Scores, energy_saving: int, budget: float) -> OperatingPoint:
+def _expected_gains(table: Table, after: Floats) -> Floats:
+    """Return the gain that each row's score has stood for on this table: rising with the score, else free."""
+    gains: Floats = IsotonicRegression().fit_transform(after, table.large_quality - table.small_quality)
+    return gains
+
+
+def _best(table: Table, scores: Scores, gains: Floats | None, energy_saving: int, budget: float) -> OperatingPoint:
     candidates = []
     for direct in _direct_thresholds(scores):
         escalate = _escalate_threshold(table, scores, direct, budget)
         if escalate is not None:
             point = OperatingPoint(energy_saving=energy_saving, direct=direct, escalate=escalate)
-            candidates.append((_expected(table, scores, point), point))
+            candidates.append((_expected(table, scores, gains, point), point))
     return max(candidates, key=lambda candidate: candidate[0])[1]
 
 
@@ -112,16 +122,14 @@ def _escalate_threshold(table: Table, scores: Scores, direct: float, budget: flo
     return float(scores.after[drafted][order][affordable - 1]) if affordable else NEVER
 
 
-def _expected(table: Table, scores: Scores, point: OperatingPoint) -> float:
+def _expected(table: Table, scores: Scores, gains: Floats | None, point: OperatingPoint) -> float:
     """Return what a point is expected to gain over always small: by the best estimate of the gain there is.
 
     The estimates, not the outcomes, are summed: among many thresholds the luckiest would win otherwise. Of a router
     with scores before the draft alone, only one point fits a budget, and it is judged by the cost it uses.
     """
     choices = choose(scores, point, len(table))
-    if scores.after is None:
-        return float(cost(table, choices).mean())
-    return float(scores.after[choices != SMALL].sum())
+    return float(cost(table, choices).mean() if gains is None else gains[choices != SMALL].sum())
 
 
 def _judged(table: Table, scores: Scores, point: OperatingPoint) -> OperatingPoint:

@@ -48,7 +48,13 @@ class Trained:
 CANDIDATES: dict[str, Callable[[], Any]] = {
     "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=400)),
     "trees": lambda: HistGradientBoostingClassifier(
-        learning_rate=0.05, max_iter=80, max_leaf_nodes=8, min_samples_leaf=40, l2_regularization=5.0, random_state=0
+        learning_rate=0.04,
+        max_iter=110,
+        max_leaf_nodes=8,
+        min_samples_leaf=40,
+        l2_regularization=10.0,
+        max_features=0.3,
+        random_state=0,
     ),
 }
 
