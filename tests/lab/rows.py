@@ -18,8 +18,9 @@ def made_up(count: int, *, seed: int = 0, groups: int = 4) -> list[Row]:
 
 def _row(query_id: str, group: str, rng: random.Random) -> Row:
     kind = rng.choice(("easy", "hard", "hopeless"))
-    small = rng.random() < {"easy": 0.9, "hard": 0.05, "hopeless": 0.02}[kind]
-    large = rng.random() < {"easy": 0.95, "hard": 0.8, "hopeless": 0.04}[kind]
+    luck = rng.random()  # the same for both: what one can do, the other mostly can
+    small = luck < {"easy": 0.93, "hard": 0.05, "hopeless": 0.03}[kind]
+    large = luck < {"easy": 0.93, "hard": 0.8, "hopeless": 0.03}[kind] and rng.random() < 0.99
     features = {EASY: float(kind == "easy"), HARD: float(kind == "hard"), NOISE: rng.random()}
     return {
         "query_id": query_id,

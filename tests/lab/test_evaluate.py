@@ -23,7 +23,7 @@ def tables(tmp_path_factory):
     """Return a folder with three tables that share no package."""
     folder = tmp_path_factory.mktemp("tables")
     for seed, part in enumerate(("train", "validate", "test")):
-        write(folder / f"{part}.jsonl.gz", made_up(300, seed=seed, groups=8))
+        write(folder / f"{part}.jsonl.gz", made_up(600, seed=seed, groups=8))
     return folder
 
 
