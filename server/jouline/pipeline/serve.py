@@ -152,9 +152,9 @@ class Pipeline:
     def _offer(self, request: CompletionRequest, work: _Work) -> Completion:
         run, review = work.runs[-1], work.review
         confidence = review.confidence if review else None
-        if review and review.verdict == "nothing" and not _always_offered(request):
+        if silence := _silence(request, run, review):
             self._remember(request, work, "")
-            return self._completion("none", review.reason, work=work, confidence=confidence)
+            return self._completion("none", silence, work=work, confidence=confidence)
         self._remember(request, work, run.generation.text)
         offer = finish(request, run.generation.text)
         if isinstance(offer, Discard):
@@ -242,6 +242,15 @@ class Pipeline:
 
 def _always_offered(request: CompletionRequest) -> bool:
     return request.show_all or request.trigger == "invoked"
+
+
+def _silence(request: CompletionRequest, run: Run, review: Review | None) -> str | None:
+    """Return why a text is not good enough to be offered, None where it is."""
+    if run.generation.stop == "repetition" and not request.show_all:
+        return f"The {run.tier} model only repeated itself here."
+    if review and review.verdict == "nothing" and not _always_offered(request):
+        return review.reason
+    return None
 
 
 def _p_small_ok(work: _Work | None) -> float | None:
