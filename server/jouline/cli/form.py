@@ -17,9 +17,7 @@ def completion_fields(completion: Completion) -> dict[str, Any]:
         "models_run": list(completion.models_run),
         "p_small_ok": _rounded(completion.p_small_ok, 4),
         "confidence": _rounded(completion.confidence, 4),
-        "timings_ms": {
-            key.removesuffix("_ms"): round(value, 3) for key, value in asdict(completion.timings).items()
-        },
+        "timings_ms": {key.removesuffix("_ms"): round(value, 3) for key, value in asdict(completion.timings).items()},
         "tokens": asdict(completion.tokens),
         "energy": asdict(completion.energy),
         "cpu_seconds": _rounded(completion.cpu_seconds, 6),
