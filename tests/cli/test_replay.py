@@ -11,6 +11,7 @@ import pytest
 from tests.replay.fakes import ScriptedApp, completion, right, silent
 
 from jouline.cli import demo, replay
+from jouline.cli.main import main
 from jouline.completion import Completion, CompletionRequest
 from jouline.errors import ConfigError, JoulineError
 
@@ -85,7 +86,7 @@ def test_a_narrow_terminal_gets_question_marks(app: OpenedApp, code: Path, monke
     raw = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     for command in ("demo", "replay"):
-        assert run(command, code) == 0
+        assert main([command, str(code)]) == 0
     assert b"?with open" in raw.getvalue()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jouline
 from jouline.cli.opening import open_app, settings
-from jouline.cli.replay import add_typing_options, plan_all, read, spell_what_can_be
+from jouline.cli.replay import add_typing_options, plan_all, read
 from jouline.replay.events import Event
 from jouline.replay.run import Options, Typing, play
 from jouline.replay.session import Wishes
@@ -44,7 +44,6 @@ def run(args: argparse.Namespace) -> int:
     wishes = Wishes(route=args.route, energy_saving=config.energy_saving)
     options = Options(seed=args.seed, speed_cps=args.speed, chars=_CHARS, reading=_READING, wishes=wishes)
     typing = plan_all([source], options)[0]
-    spell_what_can_be()
     console = Console(highlight=False)
     with console.status("opening the models"):
         opened = open_app(config)

@@ -1,7 +1,6 @@
 """`jouline replay PATH…`: type files again through the same pipeline as the editor, and report what it was worth."""
 
 import argparse
-import io
 import json
 import os
 import random
@@ -63,7 +62,6 @@ def run(args: argparse.Namespace) -> int:
     with open_app(config) as app, errors.status("opening") as status:
         tally, around = replay(typings, app, options, lambda typing: status.update(f"typing {typing.source.path}"))
     report = report_fields(tally, around)
-    spell_what_can_be()
     if args.json:
         print(json.dumps(report, ensure_ascii=False))
     else:
@@ -71,12 +69,6 @@ def run(args: argparse.Namespace) -> int:
 
         Console().print(summary(report))
     return 0
-
-
-def spell_what_can_be() -> None:
-    """Let a stdout of few characters show `?` for the others rather than fail."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
 
 
 def plan_all(sources: Sequence[SourceFile], options: Options) -> list[Typing]:
