@@ -12,6 +12,7 @@ from jouline.errors import ConfigError
 
 _LIBRARIES = ("sklearn", "skl2onnx", "pyarrow")
 _TIERS = ("small", "large")
+_SAVINGS = (25, 50, 75)
 
 
 def register(commands: Any) -> None:
@@ -23,6 +24,7 @@ def register(commands: Any) -> None:
     _add_train(actions)
     _add_calibrate(actions)
     _add_evaluate(actions)
+    _add_retype(actions)
 
 
 def _add_packages(actions: Any) -> None:
@@ -79,6 +81,16 @@ def _add_evaluate(actions: Any) -> None:
     parser.set_defaults(run=_needs_libraries(_evaluate))
 
 
+def _add_retype(actions: Any) -> None:
+    parser = actions.add_parser("retype", help="type blocks of code again: what routing costs request after request")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a package's folder, or a file")
+    parser.add_argument("--router", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--blocks", type=_count, default=6, help="of every package (default 6)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=_needs_libraries(_retype))
+
+
 def _tables(parser: argparse.ArgumentParser, name: str, *, required: bool = True) -> None:
     parser.add_argument(name, type=Path, nargs="+", required=required, metavar="T", help="outcome tables")
 
@@ -121,11 +133,25 @@ def _collect(args: argparse.Namespace) -> int:
     models = tuple(args.models.split(","))
     if models != _TIERS:
         raise ConfigError("Only --models small,large of the pair in use can be collected with so far.")
-    missing = [str(path) for path in args.paths if not path.exists()]
-    if missing:
-        raise ConfigError(f"There is no {', '.join(missing)}.")
+    _check_paths(args.paths)
     written = collect_with_pair(args.paths, args.out, places=args.places, per_line=args.per_line, seed=args.seed)
     print(json.dumps({"out": str(args.out), "rows_added": written}))
+    return 0
+
+
+def _check_paths(paths: list[Path]) -> None:
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise ConfigError(f"There is no {', '.join(missing)}.")
+
+
+def _retype(args: argparse.Namespace) -> int:
+    from jouline.lab.live import retype_with_pair
+    from jouline.lab.report import sequence_text
+
+    _check_paths(args.paths)
+    rows = retype_with_pair(args.paths, args.router, per_group=args.blocks, savings=_SAVINGS, seed=args.seed)
+    print(json.dumps({"policies": rows}) if args.json else sequence_text(rows))
     return 0
 
 

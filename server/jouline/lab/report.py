@@ -1,5 +1,6 @@
 """An evaluation as text: Markdown tables for the terminal and for the log."""
 
+from collections.abc import Sequence
 from typing import Any
 
 ALWAYS = ("always-small", "always-large", "always-large-lossless")
@@ -31,6 +32,21 @@ def as_text(report: dict[str, Any]) -> str:
         f"|{' --- |' * (len(_METRICS) + 1)}",
         *(_metric_row(name, found) for name, found in routers.items()),
     ]
+    return "\n".join(lines)
+
+
+def sequence_text(rows: Sequence[dict[str, Any]]) -> str:
+    """Return a retyping as Markdown."""
+    lines = [
+        "| policy | energy saving | right % | mean cpu_seconds | large share % | above the line, points |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        quality = _with_interval(row["quality"], row["ci95"]["quality"], 100, "{:.1f}")
+        cost = _with_interval(row["cpu_seconds"], row["ci95"]["cpu_seconds"], 1, "{:.4g}")
+        above = _with_interval(row["above_line"], row["ci95"]["above_line"], 100, "{:+.2f}")
+        head = f"| {row['policy']} | {row['energy_saving']} |"
+        lines.append(f"{head} {quality} | {cost} | {100 * row['share_large']:.0f} | {above} |")
     return "\n".join(lines)
 
 
