@@ -225,4 +225,3 @@ def _card_point(point: OperatingPoint) -> str:
 
 def _threshold(value: float) -> str:
     return "always" if value <= -1 else "never" if value >= 1 else f"{value:.3f}"
-
