@@ -88,7 +88,7 @@ def _stub_features(window: str, name: str) -> dict[str, float]:
 
 
 def _names_like(text: str, name: str) -> list[str]:
-    return [found for found in _NAMES.findall(text) if found.startswith(name)]
+    return [found for found in _NAMES.findall(text) if found.startswith(name)] if name in text else []
 
 
 def _followed(window: str, piece: str) -> tuple[int, int, int]:
