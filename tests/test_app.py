@@ -11,7 +11,10 @@ from jouline.cancel import Cancelled, CancelToken
 from jouline.completion import CompletionRequest, Feedback
 from jouline.config import Config, Folders
 from jouline.energy.ledger import read_rows
+from jouline.engine.generate import Limits
 from jouline.errors import CatalogueError, ConfigError
+from jouline.pipeline.serve import _Work
+from jouline.router.router import FixedRouter
 
 pytestmark = pytest.mark.model
 
@@ -127,6 +130,46 @@ def test_cancelling_in_the_middle_of_a_prefill_frees_the_engine(app: App, tmp_pa
     assert "cancelled" in ended
     assert 0 < len(rows) <= ended.count("cancelled")
     assert all((row["cpu_seconds"] or 0) >= 0 and row["method"] != "unavailable" for row in rows)
+
+
+def test_a_stopped_request_does_not_make_the_baseline_pay_twice(app: App) -> None:
+    """The answer after a stopped request is compared with a large model that had got as far: no saving from nothing."""
+    request = at_mark("value = [1, 2, 3]\n" * 200 + "$0", route="large", trigger="invoked", cache=False)
+    pipeline = app._parts.pipeline
+    completer = pipeline._completer
+    standing = completer.generate(request, "large", CancelToken(), Limits(max_tokens=1))
+    pipeline._stopped(
+        request, _Work(started=0.0, runs=[], decision=FixedRouter("large").route(request, energy_saving=0))
+    )
+
+    answer = app.complete(request, CancelToken())
+
+    assert standing.prompt_evaluated > 500
+    assert answer.energy.baseline_joules is not None
+    per_token = 0.2 * answer.energy.baseline_joules
+    assert answer.tokens.prompt_evaluated <= 2
+    assert abs(answer.energy.saved_joules or 0.0) < 5 * max(answer.energy.joules or 0.0, per_token)
+
+
+def test_a_quality_floor_wins_over_energy_saving(tmp_path: Path) -> None:
+    """With all of the large model's quality asked for, the large model answers whatever the saving says."""
+    config = Config(energy_saving=100, quality_floor=100.0)
+    with build(config, folders(tmp_path)) as app:
+        kept = app.complete(at_mark(SOURCE, energy_saving=100, trigger="invoked"), CancelToken())
+        app.reconfigure(Config(energy_saving=100))
+        free = app.complete(at_mark(SOURCE, energy_saving=100, trigger="invoked", cache=False), CancelToken())
+
+    assert kept.models_run == ("large",)
+    assert free.models_run == ("small",)
+
+
+def test_without_a_ledger_the_books_are_kept_in_memory(tmp_path: Path) -> None:
+    """A replay's work is counted for the session and never reaches the user's ledger."""
+    with build(Config(), folders(tmp_path), keep_ledger=False) as app:
+        app.complete(at_mark(SOURCE, trigger="invoked"), CancelToken())
+        assert app.session_energy(settle=True).requests == 1
+
+    assert not (tmp_path / "data" / "ledger.sqlite").exists()
 
 
 def test_hopeless_places_are_skipped_with_a_reason(app: App) -> None:

@@ -8,7 +8,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -19,7 +19,7 @@ from jouline.catalogue.choice import choose_pair
 from jouline.catalogue.store import ModelStore
 from jouline.completion import Completion, CompletionRequest, Feedback, Tier
 from jouline.config import Config, Folders
-from jouline.energy.ledger import Ledger
+from jouline.energy.ledger import FILE_NAME, Ledger
 from jouline.energy.meter import Meters, open_meters
 from jouline.energy.savings import CostModel
 from jouline.engine.llama import supports_gpu
@@ -48,6 +48,7 @@ class Parts:
     card: PairCard
     pair: Pair
     pipeline: Pipeline
+    router: Router
     problems: tuple[str, ...]
 
 
@@ -61,6 +62,7 @@ class App:
         self._open_parts = open_parts
         self._parts = open_parts(config)
         self._models = _models(config)
+        self._most_saving = _most_saving(self._parts.router, config)
         self._books = books
         self._meters = meters
         self._ledger = ledger
@@ -87,6 +89,7 @@ class App:
         """
         if _models(config) != self._models:
             self._thread.submit(self._swap, config).result()
+        self._most_saving = _most_saving(self._parts.router, config)
 
     def submit(self, request: CompletionRequest, cancel: CancelToken) -> Future[Completion]:
         """Answer a request on the engine's thread. The future raises Cancelled or a JoulineError."""
@@ -100,10 +103,10 @@ class App:
         """Note what the person did with a suggestion."""
         self._books.feedback(feedback)
 
-    def session_energy(self) -> SessionEnergy:
-        """Return the session's totals, with what keeping the models ready has cost by now."""
+    def session_energy(self, *, settle: bool = False) -> SessionEnergy:
+        """Return the session's totals; residency is brought up to now with `settle`, else about once a minute."""
         now = time.monotonic()
-        if now >= self._residency_due_s:
+        if settle or now >= self._residency_due_s:
             self._residency_due_s = now + _RESIDENCY_EVERY_S
             self._settle_residency()
         return self._books.session()
@@ -131,6 +134,8 @@ class App:
 
     def _serve(self, request: CompletionRequest, cancel: CancelToken, submitted: float) -> Completion:
         queue_ms = (time.perf_counter() - submitted) * 1e3
+        if request.energy_saving > self._most_saving:
+            request = replace(request, energy_saving=int(self._most_saving))
         completion = self._parts.pipeline.serve(request, cancel, queue_ms=queue_ms)
         with self._lock:
             self._answers[request.uri, request.offset] = completion
@@ -148,16 +153,17 @@ class App:
         old.pair.close()
 
 
-def build(config: Config, folders: Folders | None = None) -> App:
+def build(config: Config, folders: Folders | None = None, *, keep_ledger: bool = True) -> App:
     """Open the ledger, the meters and the pair that the settings name.
 
+    Without `keep_ledger` the books are kept in memory alone: what is replayed is not the user's own work.
     Raises a JoulineError with one sentence where a model cannot be used. What can be done without (a router, a writable
     ledger) becomes a sentence in `App.problems`.
     """
     folders = folders or Folders.find()
     with contextlib.ExitStack() as undo:
         meters = undo.enter_context(open_meters())
-        ledger = undo.enter_context(Ledger(folders.data / "ledger.sqlite"))
+        ledger = undo.enter_context(Ledger(folders.data / FILE_NAME if keep_ledger else None))
         books = Books(ledger, session=uuid.uuid4().hex)
         opening = partial(_open_parts, folders, meters, books)
         app = App(config, open_parts=opening, books=books, meters=meters, ledger=ledger)
@@ -193,7 +199,7 @@ def _wire(card: PairCard, pair: Pair, context_tokens: int, meters: Meters, books
         model_ids={"small": card.small.id, "large": card.large.id},
         options=options,
     )
-    return Parts(card=card, pair=pair, pipeline=pipeline, problems=tuple(problems))
+    return Parts(card=card, pair=pair, pipeline=pipeline, router=router, problems=tuple(problems))
 
 
 def open_pair(card: PairCard, folders: Folders) -> tuple[Pair, int]:
@@ -236,6 +242,13 @@ def _open_router(card: PairCard, problems: list[str]) -> Router:
     except RouterError as error:
         problems.append(f"{error} Until then the small model's own confidence decides.")
         return ConfidenceRouter()
+
+
+def _most_saving(router: Router, config: Config) -> float:
+    """Return the highest energy saving that the quality floor allows; without a calibration only 0 is sure."""
+    if config.quality_floor is None:
+        return 100.0
+    return router.calibration.most_saving(config.quality_floor) if isinstance(router, LearnedRouter) else 0.0
 
 
 def _extra_share(card: PairCard) -> float:

@@ -51,6 +51,9 @@ class Spelled:
     def begin(self, _tier):
         return None
 
+    def standing(self, _tier, tokens):
+        return len(tokens)
+
     def generate(self, _tier, prompt, limits, _cancel):
         self.asked.append((prompt, limits))
         return Generation(

@@ -88,7 +88,7 @@ class ScriptedApp:
     def feedback(self, feedback: Feedback) -> None:
         self.told.append(feedback)
 
-    def session_energy(self) -> "ScriptedApp":
+    def session_energy(self, *, settle: bool = False) -> "ScriptedApp":
         return self
 
     def _stop(self, future: Future[Completion]) -> None:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     typing = plan_all([source], options)[0]
     console = Console(highlight=False)
     with console.status("opening the models"):
-        opened = open_app(config)
+        opened = open_app(config, keep_ledger=False)
     with opened as app:
         events = play(typing, app, options)
         tally = _perform(typing, events, console) if _has_room(console) else _recount(typing, events, console)

@@ -115,7 +115,7 @@ def check_completion(config: Config, folders: Folders) -> tuple[Verdict, str]:
     request = CompletionRequest(
         uri="doctor:", language="python", text=PLACE, offset=len(PLACE), trigger="invoked", cache=False
     )
-    with build(config, folders) as app:
+    with build(config, folders, keep_ledger=False) as app:
         answers = {tier: app.complete(replace(request, route=tier), CancelToken()) for tier in ("small", "large")}
         problems = app.problems
     answered = ", ".join(f"{tier} in {answer.timings.total_ms:.0f} ms" for tier, answer in answers.items())

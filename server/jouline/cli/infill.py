@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     config = settings(energy_saving=args.energy_saving)
     wishes = {"route": args.route, "energy_saving": config.energy_saving, "multiline": args.multiline}
     console = Console(stderr=True)
-    with open_app(config) as app, _open_for_append(args.target) as out:
+    with open_app(config, keep_ledger=False) as app, _open_for_append(args.target) as out:
         for line in track(lines[done:], "infill", console=console, disable=not sys.stderr.isatty()):
             row = _answer(app, line, wishes)
             out.write(json.dumps(row) + "\n")  # in ASCII: a row may hold what no UTF-8 can

@@ -18,11 +18,14 @@ def settings(**overrides: object) -> Config:
     return config
 
 
-def open_app(config: Config) -> "App":
-    """Open the models and meters; what does not work but can be done without is told on stderr."""
+def open_app(config: Config, *, keep_ledger: bool = True) -> "App":
+    """Open the models and meters; what does not work but can be done without is told on stderr.
+
+    Replays and benchmarks keep no ledger: they are not the user's own work.
+    """
     from jouline.app import build
 
-    app = build(config)
+    app = build(config, keep_ledger=keep_ledger)
     for problem in app.problems:
         print(f"jouline: {problem}", file=sys.stderr)
     return app

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     )
     typings = plan_all(sources, options)
     errors = Console(stderr=True)
-    with open_app(config) as app, errors.status("opening") as status:
+    with open_app(config, keep_ledger=False) as app, errors.status("opening") as status:
         tally, around = replay(typings, app, options, lambda typing: status.update(f"typing {typing.source.path}"))
     report = report_fields(tally, around)
     if args.json:

@@ -4,6 +4,7 @@ Kind `exit`: two files of one network; small is the front with its own head, lar
 whatever the front has evaluated counts for both. Kind `separate`: two complete models.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from jouline.completion import Generation, Prompt, Tier
 from jouline.engine.generate import Limits, generate
 from jouline.engine.llama import AbortFlag, Context, Weights
 from jouline.engine.options import EngineOptions
+from jouline.engine.prefix import common_prefix
 from jouline.engine.session import ExitSession, Session, TokenSession
 from jouline.engine.vocabulary import Vocabulary
 from jouline.errors import EngineError
@@ -63,6 +65,10 @@ class Pair:
     def begin(self, tier: Tier) -> int | None:
         """Return the id that must begin every text of that model, None where it asks for none."""
         return self._tokeniser(tier).begin()
+
+    def standing(self, tier: Tier, tokens: Sequence[int]) -> int:
+        """Return how many of `tokens`, from the first on, that model has evaluated; for an exit pair, its front."""
+        return common_prefix(self._sessions["small" if self.one_vocabulary else tier].tokens, list(tokens))
 
     def generate(self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken) -> Generation:
         """Answer `prompt` with one model; raises Cancelled, with the engine free again, when `cancel` is set."""

@@ -24,6 +24,10 @@ class Session(Protocol):
         by then is kept for the next call.
         """
 
+    @property
+    def tokens(self) -> list[int]:
+        """The timeline; not to be changed."""
+
     def step(self, token: int) -> None:
         """Append one token."""
 
@@ -109,6 +113,11 @@ class ExitSession:
         self._front_share = front_share
         self._fresh = False
         self.evaluated = 0
+
+    @property
+    def tokens(self) -> list[int]:
+        """The back's timeline; not to be changed."""
+        return self._tokens
 
     def sync(self, tokens: Sequence[int]) -> float:
         """See `Session.sync`; the front is brought up first, then the back catches up in one pass."""

@@ -41,6 +41,11 @@ class AlwaysLarge:
         self._timeline = prompt + answer
         return len(prompt) - kept
 
+    def stop(self, prompt: tuple[int, ...], evaluated: int) -> None:
+        """Move the timeline as far as a request that was stopped got: its prompt's first `evaluated` tokens."""
+        known = common_prefix(self._timeline, prompt)
+        self._timeline = prompt[: max(known, evaluated)]
+
     def length(self, runs: tuple[Run, ...]) -> float:
         """Return how many tokens it would have written, from the last run if that came to its natural end."""
         last = runs[-1].generation
@@ -81,6 +86,13 @@ class Account:
         router = None if total.joules is None else total.joules * min(1.0, router_share)
         spent = replace(_spent(total), router_joules=router, baseline_model=self._large_id)
         return self._price(runs, evaluated, length, total, spent)
+
+    def stopped(self, prompt: tuple[int, ...], evaluated: int) -> None:
+        """Note that a request was cancelled when `evaluated` tokens of its prompt stood: always-large got as far.
+
+        Without this the next answer's baseline would pay again for what the cancelled run has done.
+        """
+        self._always_large.stop(prompt, evaluated)
 
     def skipped(self, total: Measurement) -> Energy:
         """Return the energy of a request that no model ran for; what a usual one costs is told apart, as the gate's."""

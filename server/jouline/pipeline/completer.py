@@ -1,6 +1,6 @@
 """From a request to a model's text: window, prompt, decode. Used by the product and by the lab alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -35,6 +35,9 @@ class Engine(Protocol):
     def begin(self, tier: Tier) -> int | None:
         """Return the id that must begin every text, None where there is none."""
 
+    def standing(self, tier: Tier, tokens: Sequence[int]) -> int:
+        """Return how many of these tokens a model has evaluated."""
+
     def generate(self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken) -> Generation:
         """Answer a prompt."""
 
@@ -59,6 +62,11 @@ class Completer:
         """Return what the model of `tier` writes at the request's place."""
         fitting = replace(limits, max_tokens=self._room(limits.max_tokens))
         return self._engine.generate(tier, self.prompt(request, tier, limits.max_tokens), fitting, cancel)
+
+    def standing(self, request: CompletionRequest, tier: Tier, room: int) -> float:
+        """Return the share, 0..1, of the request's prompt that the model of `tier` has evaluated."""
+        tokens = self.prompt(request, tier, room).tokens
+        return self._engine.standing(tier, tokens) / len(tokens)
 
     def prompt(self, request: CompletionRequest, tier: Tier, room: int) -> Prompt:
         """Return the prompt that leaves `room` tokens for the answer, but never more than half of the context.

@@ -76,6 +76,7 @@ class Pipeline:
             with window:
                 answer = self._answer(request, cancel, work)
         except Cancelled:
+            self._stopped(request, work)
             self._books.other("cancelled", window.measurement, language=request.language)
             raise
         completion = self._close(request, work, answer, window.measurement, queue_ms)
@@ -229,6 +230,15 @@ class Pipeline:
         )
         energy = self._bill(request, work, answer, measurement)
         return replace(answer, timings=timings, tokens=tokens, energy=energy, cpu_seconds=measurement.cpu_seconds)
+
+    def _stopped(self, request: CompletionRequest, work: _Work) -> None:
+        """Bring the baseline as far as the cancelled run came."""
+        if work.decision is None:
+            return
+        room = self._room(request)
+        share = self._completer.standing(request, work.decision.tier, room)
+        prompt = self._completer.prompt(request, "large", room).tokens
+        self._account.stopped(prompt, round(share * len(prompt)))
 
     def _bill(self, request: CompletionRequest, work: _Work, answer: Completion, measurement: Measurement) -> Energy:
         if answer.action == "skip":

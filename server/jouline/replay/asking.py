@@ -34,7 +34,7 @@ class App(Protocol):
     def feedback(self, feedback: Feedback) -> None:
         """Learn what became of a suggestion."""
 
-    def session_energy(self) -> Spent:
+    def session_energy(self, *, settle: bool = False) -> Spent:
         """Return what was spent since the app was opened."""
 
 

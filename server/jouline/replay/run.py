@@ -68,7 +68,7 @@ def replay(
         progress(typing)
         for event in play(typing, app, options):
             tally.add(event)
-    ready, ended = app.session_energy(), time.perf_counter()
+    ready, ended = app.session_energy(settle=True), time.perf_counter()
     around = Surroundings(
         files=len(typings),
         chars=sum(passage.length for typing in typings for passage in typing.passages),

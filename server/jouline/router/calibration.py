@@ -98,6 +98,18 @@ class Calibration:
         """Return the calibrated point nearest to an energy saving of 0..100."""
         return min(self.points, key=lambda point: abs(point.energy_saving - energy_saving))
 
+    def most_saving(self, quality_floor: float) -> float:
+        """Return the energy saving up to which at least `quality_floor` percent of the large model's quality is kept.
+
+        By the validation places, going up from 0; 0 where the qualities are not known.
+        """
+        allowed, best = 0.0, self.points[0].quality
+        for point in self.points:
+            if best is None or point.quality is None or point.quality < best * quality_floor / 100:
+                break
+            allowed = point.energy_saving
+        return allowed
+
     def save(self, path: Path) -> None:
         """Write as JSON."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
