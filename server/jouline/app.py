@@ -238,7 +238,8 @@ def _open_router(card: PairCard, problems: list[str]) -> Router:
     if card.router is None or card.tokenizer is None:
         return ConfidenceRouter()
     try:
-        return open_router(card.router, tokenizer=card.tokenizer, pair=card.id)
+        weights = {"small": card.small.sha256, "large": card.large.sha256}
+        return open_router(card.router, tokenizer=card.tokenizer, pair=card.id, weights=weights)
     except RouterError as error:
         problems.append(f"{error} Until then the small model's own confidence decides.")
         return ConfidenceRouter()

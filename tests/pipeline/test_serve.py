@@ -57,6 +57,9 @@ class Models:
     def prompt(self, _request, _tier, _room):
         return Prompt(tokens=(1, 2, 3))
 
+    def standing(self, _request, _tier, _room):
+        return 1.0
+
     @property
     def tiers(self) -> list[str]:
         return [tier for tier, _ in self.asked]

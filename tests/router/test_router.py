@@ -117,8 +117,8 @@ def test_a_reason_is_one_sentence_with_its_numbers():
     decision = learned(0.1, 0.0).route(REQUEST, energy_saving=50)
 
     assert decision.reason == (
-        "Small first: the small model is right with p 0.20, the large one more often by 0.10, 0.30 asked for "
-        "at energy saving 50."
+        "Small model first: of 100 places like this the small one gets 20 right and the large one 10 more; "
+        "energy saving 50 wants at least 30 more."
     )
     assert (decision.p_small_ok, decision.p_gain) == (0.2, 0.1)
 

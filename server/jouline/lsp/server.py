@@ -50,6 +50,12 @@ def _log_stray(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> 
     log.error("stray: %s", describe(error) if isinstance(error, BaseException) else "an event loop's warning")
 
 
+def _retrieve(work: "asyncio.Future[Completion]") -> None:
+    """Take a finished future's error, so that asyncio does not report it as never looked at."""
+    if not work.cancelled():
+        work.exception()
+
+
 class Server(LanguageServer):
     """One client's server.
 
@@ -237,6 +243,7 @@ class Server(LanguageServer):
         completion = None
         with self._thinking(), self._trouble_told(STOPPED):
             work = asyncio.wrap_future(self._host.app.submit(asked.request, cancel))
+            work.add_done_callback(_retrieve)  # where nobody waits any more
             completion = await asyncio.shield(work)
             self.facts.trouble = self._setup_trouble
             self.facts.model, self.facts.last_reason = completion.model, completion.reason

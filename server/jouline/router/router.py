@@ -95,12 +95,12 @@ class _Judge:
             return Review(
                 verdict="keep",
                 confidence=confidence,
-                reason=f"The {decision.tier} model is sure enough of it ({confidence:.2f}, {least:.2f} needed).",
+                reason=f"The {decision.tier} model is {confidence:.0%} sure of it, {least:.0%} is enough.",
             )
         return Review(
             verdict="nothing",
             confidence=confidence,
-            reason=f"The {decision.tier} model is not sure enough of it ({confidence:.2f}, {least:.2f} needed).",
+            reason=f"The {decision.tier} model is only {confidence:.0%} sure of what it wrote, {least:.0%} is needed.",
         )
 
 
@@ -178,7 +178,7 @@ class ConfidenceRouter(_Judge):
         low, high = self._band(energy_saving)
         confidence = self.display.small.of(draft.logprob)
         if decision.tier == "small" and low <= confidence < high and draft.stop != "unlikely":
-            reason = f"The small model's confidence {confidence:.2f} lies between {low:.2f} and {high:.2f}."
+            reason = f"Large model after the small one's draft, which was {confidence:.0%} sure: between {low:.0%} and {high:.0%}."
             return Review(verdict="escalate", confidence=confidence, reason=reason)
         return self._shown_or_not(decision, draft)
 
@@ -243,8 +243,8 @@ class LearnedRouter(_Judge):
         return Review(
             verdict="escalate",
             confidence=shown.confidence,
-            reason=f"After the draft the large model promises to be right more often by {chances.net_gain:.2f}, "
-            f"{asked:.2f} asked for at energy saving {energy_saving:.0f}.",
+            reason=f"Large model after the small one's draft: of 100 drafts like this the large one gets "
+            f"{_more(chances.net_gain)} right; {_wanted(asked, energy_saving)}.",
             p_small_ok=chances.p_small_ok,
             p_gain=chances.p_gain,
         )
@@ -283,9 +283,22 @@ def _dearer(now: float | None, usual: float) -> float:
 
 
 def _reason(tier: Tier, p_small_ok: float, gain: float, asked: float, energy_saving: float) -> str:
-    chosen = "Large at once" if tier == "large" else "Small first"
-    wanted = "" if abs(asked) > 1 else f", {asked:.2f} asked for"
+    chosen = "Large model at once" if tier == "large" else "Small model first"
     return (
-        f"{chosen}: the small model is right with p {p_small_ok:.2f}, the large one more often by {gain:.2f}{wanted} "
-        f"at energy saving {energy_saving:.0f}."
+        f"{chosen}: of 100 places like this the small one gets {p_small_ok * 100:.0f} right and the large one "
+        f"{_more(gain)}; {_wanted(asked, energy_saving)}."
     )
+
+
+def _more(gain: float) -> str:
+    count = round(gain * 100)
+    return f"{count} more" if count >= 0 else f"{-count} fewer"
+
+
+def _wanted(asked: float, energy_saving: float) -> str:
+    setting = f"energy saving {energy_saving:.0f}"
+    if asked > 1:
+        return f"{setting} does not ask the large one first"
+    if asked < -1:
+        return f"{setting} always asks the large one"
+    return f"{setting} wants at least {asked * 100:.0f} more"
