@@ -74,8 +74,8 @@ class Host:
 
     def feedback(self, feedback: Feedback) -> None:
         """Pass on what became of a suggestion; nobody hears it after `close`."""
-        if not self._closed:
-            self._thread.submit(self._feedback, feedback)
+        if not self._closed and self.app is not None:
+            self._thread.submit(_feed_back, self.app, feedback)  # it is closed only behind this
 
     def close(self) -> None:
         """Close the app, after what was begun; return when that is done. A second call does nothing."""
@@ -92,14 +92,6 @@ class Host:
             app.reconfigure(config)
         return app
 
-    def _feedback(self, feedback: Feedback) -> None:
-        if self.app is None:
-            return
-        try:
-            self.app.feedback(feedback)
-        except JoulineError as error:
-            log.warning("feedback lost: %s", type(error).__name__)
-
     def _take(self) -> App | None:
         app, self.app = self.app, None
         return app
@@ -108,3 +100,10 @@ class Host:
         for app in (taken, self._take()):  # the second was still being opened when the first was taken
             if app is not None:
                 app.close()
+
+
+def _feed_back(app: App, feedback: Feedback) -> None:
+    try:
+        app.feedback(feedback)
+    except JoulineError as error:
+        log.warning("feedback lost: %s", type(error).__name__)
