@@ -35,7 +35,7 @@ class Scripted:
 def scripted(monkeypatch) -> Scripted:
     """Put a scripted application in the place of the models."""
     app = Scripted()
-    monkeypatch.setattr(infill, "open_app", lambda _config, keep_ledger: app)
+    monkeypatch.setattr(infill, "open_app", lambda *_, **__: app)
     return app
 
 

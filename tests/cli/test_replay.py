@@ -34,7 +34,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> OpenedApp:
     opened = OpenedApp(right(CODE, chars=30))
     monkeypatch.setenv("JOULINE_HOME", str(tmp_path / "home"))
     for command in (replay, demo):
-        monkeypatch.setattr(command, "open_app", lambda _, keep_ledger: opened)
+        monkeypatch.setattr(command, "open_app", lambda *_, **__: opened)
     return opened
 
 

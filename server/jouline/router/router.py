@@ -178,7 +178,8 @@ class ConfidenceRouter(_Judge):
         low, high = self._band(energy_saving)
         confidence = self.display.small.of(draft.logprob)
         if decision.tier == "small" and low <= confidence < high and draft.stop != "unlikely":
-            reason = f"Large model after the small one's draft, which was {confidence:.0%} sure: between {low:.0%} and {high:.0%}."
+            between = f"between {low:.0%} and {high:.0%}"
+            reason = f"Large model after the small one's draft, which was {confidence:.0%} sure: {between}."
             return Review(verdict="escalate", confidence=confidence, reason=reason)
         return self._shown_or_not(decision, draft)
 
