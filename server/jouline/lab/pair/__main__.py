@@ -95,13 +95,14 @@ def export(given: argparse.Namespace) -> None:
 
 
 def evaluate(given: argparse.Namespace) -> None:
-    """Evaluate the files of every precision, and of the pair begun from, and write `evaluation.json`."""
+    """Evaluate the run's files of every precision, if it has any, and those of `--begin`; write `evaluation.json`."""
     from jouline.lab.pair import corpus as texts
-    from jouline.lab.pair import export as files
+    from jouline.lab.pair import export as names
 
     run = _run(given)
     held_out = texts.read(given.folder / "held_out.jsonl")
-    parts = {kind: tuple(run / files.file_name(part, kind) for part in files.PARTS) for kind in PRECISIONS}
+    parts = {kind: tuple(run / names.file_name(part, kind) for part in names.PARTS) for kind in PRECISIONS}
+    parts = {kind: files for kind, files in parts.items() if all(path.exists() for path in files)}
     parts |= {"begun from": tuple(given.begin)} if given.begin else {}
     found = {}
     for kind, (front, back) in parts.items():

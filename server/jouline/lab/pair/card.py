@@ -21,7 +21,11 @@ def describe(shape: Shape, progress: Progress, begun_from: str | None) -> dict[s
     """Return what the card says of a network's shape and of its training, as sentences."""
     layers = f"{shape.front} layers in the front and {shape.back} in the back"
     sizes = f"width {shape.width}, feed-forward {shape.hidden}, {shape.heads} heads of {shape.head}"
-    start = f"It began from {begun_from}." if begun_from else "It began from random weights."
+    start = (
+        f"It began from {begun_from}, whose own card names the corpus it had seen by then."
+        if begun_from
+        else "It began from random weights."
+    )
     vocabulary = f"byte-level BPE of {shape.vocabulary:,} ids, pre-tokeniser `qwen2`"
     spent = f"{progress.tokens / 1e6:.2f} million tokens in {progress.seconds / 60:.0f} minutes"
     return {
