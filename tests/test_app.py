@@ -1,20 +1,32 @@
 """The application with its real pair: what it answers, what it books, what it survives."""
 
+import json
+import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from jouline.app import App, build
+from jouline.app import App, _open_parts, build
 from jouline.cancel import Cancelled, CancelToken
+from jouline.catalogue.card import load_catalogue
+from jouline.catalogue.choice import choose_pair
 from jouline.completion import CompletionRequest, Feedback
 from jouline.config import Config, Folders
-from jouline.energy.ledger import read_rows
+from jouline.energy.clock import Clock
+from jouline.energy.costbook import CostBook
+from jouline.energy.ledger import Ledger, read_rows
+from jouline.energy.meter import open_meters
+from jouline.energy.nvml import Nvidia
 from jouline.engine.generate import Limits
 from jouline.errors import CatalogueError, ConfigError
+from jouline.pipeline.books import Books
 from jouline.pipeline.serve import _Work
 from jouline.router.router import FixedRouter
+from tests.energy.fakes import FakeNvml, board
+from tests.families.test_families import open_family
 
 pytestmark = pytest.mark.model
 
@@ -218,6 +230,50 @@ def test_a_ledger_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
         assert app.complete(at_mark(SOURCE, trigger="invoked"), CancelToken()).text
         assert any("ledger" in problem for problem in app.problems)
         assert app.session_energy().requests == 1
+
+
+def test_what_the_models_cost_is_known_in_the_next_session(tmp_path: Path) -> None:
+    """The cost models go on after a restart; a damaged file is one sentence, and all goes on without it."""
+    book = tmp_path / "data" / "costs.json"
+    with build(Config(), folders(tmp_path)) as app:
+        app.complete(at_mark(SOURCE, route="large", trigger="invoked"), CancelToken())
+    first = json.loads(book.read_text())["models"]
+    with build(Config(), folders(tmp_path)) as app:
+        app.complete(at_mark(SOURCE, route="large", trigger="invoked"), CancelToken())
+        assert app.problems == ()
+    second = json.loads(book.read_text())["models"]
+    book.write_text("no JSON at all")
+    with build(Config(), folders(tmp_path)) as app:
+        assert [problem for problem in app.problems if "costs.json" in problem]
+        assert app.complete(at_mark(SOURCE, trigger="invoked"), CancelToken()).text
+
+    assert [each["model"].split()[0] for each in first] == ["embedded-small", "embedded-small"]
+    assert sum(each["state"]["count"] for each in first) == 1
+    assert sum(each["state"]["count"] for each in second) == 2
+
+
+def test_boards_are_read_only_while_a_model_lies_on_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A separate model on a GPU opens the driver's library for as long as it is in use, and no longer."""
+    library = FakeNvml(board(joules=5.0, pids=[os.getpid()]))
+    meters = open_meters(tmp_path / "sys", {}, nvidia=Nvidia(Clock(), load=lambda: library))
+    monkeypatch.setattr("jouline.app.supports_gpu", lambda: True)
+    stage = open_family(tmp_path, load_catalogue().family("qwen-coder"), "<|endoftext|>")
+    stage.pair.close()
+    monkeypatch.setattr(
+        "jouline.app.choose_pair", lambda known, small, large: stage.card if small else choose_pair(known, small, large)
+    )
+    ledger = Ledger(None)
+    books = Books(ledger, session="test")
+    opening = partial(_open_parts, folders(tmp_path), meters, books, CostBook(None))
+
+    with App(Config(model_small="tiny"), open_parts=opening, books=books, meters=meters, ledger=ledger) as app:
+        opened = [library.open]
+        app.reconfigure(Config())
+        opened.append(library.open)
+        app.reconfigure(Config(model_small="tiny"))
+        opened.append(library.open)
+
+    assert [*opened, library.open] == [1, 0, 1, 0]
 
 
 def test_an_unknown_model_setting_is_refused_and_the_old_pair_stays(app: App) -> None:

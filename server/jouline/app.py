@@ -19,9 +19,10 @@ from jouline.catalogue.choice import choose_pair
 from jouline.catalogue.store import ModelStore
 from jouline.completion import Completion, CompletionRequest, Feedback, Tier
 from jouline.config import Config, Folders
+from jouline.energy.costbook import FILE_NAME as COSTS_FILE
+from jouline.energy.costbook import CostBook
 from jouline.energy.ledger import FILE_NAME, Ledger
 from jouline.energy.meter import Meters, open_meters
-from jouline.energy.savings import CostModel
 from jouline.engine.llama import supports_gpu
 from jouline.engine.options import EngineOptions
 from jouline.engine.pair import Pair, PairFiles
@@ -30,6 +31,7 @@ from jouline.hardware import probe
 from jouline.pipeline.account import Account, AlwaysLarge
 from jouline.pipeline.books import Books, SessionEnergy
 from jouline.pipeline.completer import Completer
+from jouline.pipeline.costs import Costs
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.serve import Pipeline
 from jouline.pipeline.warmup import warm_up
@@ -37,6 +39,7 @@ from jouline.router.router import ConfidenceRouter, LearnedRouter, Router, open_
 
 _REMEMBERED = 200  # answers that can still be explained
 _MAX_CONTEXT_TOKENS = 4096
+_ALL_LAYERS = 999
 _RESIDENCY_EVERY_S = 60.0  # at most a ledger row for each
 _NATURAL_TOKENS = 8.3  # tokens of a rest of line, mean over the places that the first pair was measured at
 
@@ -49,6 +52,8 @@ class Parts:
     pair: Pair
     pipeline: Pipeline
     router: Router
+    costs: Costs
+    on_gpu: bool
     problems: tuple[str, ...]
 
 
@@ -109,7 +114,7 @@ class App:
         if settle or now >= self._residency_due_s:
             self._residency_due_s = now + _RESIDENCY_EVERY_S
             self._settle_residency()
-        return self._books.session()
+        return replace(self._books.session(), switches=self._meters.switches)
 
     def explain(self, uri: str, offset: int) -> Completion | None:
         """Return the last answer given at a place, None if there was none lately."""
@@ -120,6 +125,7 @@ class App:
         """Finish what runs, write the ledger, free the models."""
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._settle_residency()
+        self._parts.costs.save()
         self._ledger.close()
         self._meters.close()
         self._parts.pair.close()
@@ -150,13 +156,16 @@ class App:
     def _swap(self, config: Config) -> None:
         old, self._parts = self._parts, self._open_parts(config)
         self._models = _models(config)
+        old.costs.save()
         old.pair.close()
+        self._meters.use_gpu(self._parts.on_gpu)
 
 
 def build(config: Config, folders: Folders | None = None, *, keep_ledger: bool = True) -> App:
     """Open the ledger, the meters and the pair that the settings name.
 
-    Without `keep_ledger` the books are kept in memory alone: what is replayed is not the user's own work.
+    Without `keep_ledger` the books are kept in memory alone, and so is what is learnt of the models' costs: what is
+    replayed is not the user's own work.
     Raises a JoulineError with one sentence where a model cannot be used. What can be done without (a router, a writable
     ledger) becomes a sentence in `App.problems`.
     """
@@ -165,31 +174,37 @@ def build(config: Config, folders: Folders | None = None, *, keep_ledger: bool =
         meters = undo.enter_context(open_meters())
         ledger = undo.enter_context(Ledger(folders.data / FILE_NAME if keep_ledger else None))
         books = Books(ledger, session=uuid.uuid4().hex)
-        opening = partial(_open_parts, folders, meters, books)
+        known = CostBook(folders.data / COSTS_FILE, read_only=not keep_ledger)
+        opening = partial(_open_parts, folders, meters, books, known)
         app = App(config, open_parts=opening, books=books, meters=meters, ledger=ledger)
         undo.pop_all()
         return app
 
 
-def _open_parts(folders: Folders, meters: Meters, books: Books, config: Config) -> Parts:
+def _open_parts(folders: Folders, meters: Meters, books: Books, known: CostBook, config: Config) -> Parts:
     card = choose_pair(ModelStore.under(folders.data).catalogue(), config.model_small, config.model_large)
     with meters.window() as loading:
         pair, context_tokens = open_pair(card, folders)
     books.other("load", loading.measurement, extra_share=_extra_share(card))
+    before = meters.on_gpu
     try:
-        return _wire(card, pair, context_tokens, meters, books)
+        if _gpu_layers(card):
+            meters.use_gpu(True)
+        return _wire(card, (pair, context_tokens), meters, books, known)
     except BaseException:
         pair.close()
+        meters.use_gpu(before)
         raise
 
 
-def _wire(card: PairCard, pair: Pair, context_tokens: int, meters: Meters, books: Books) -> Parts:
+def _wire(card: PairCard, opened: tuple[Pair, int], meters: Meters, books: Books, known: CostBook) -> Parts:
+    pair, context_tokens = opened
     options = PipelineOptions()
     completer = Completer(pair, {"small": card.small, "large": card.large}, options, context_tokens)
     with meters.window() as warming:
-        costs = _warm(completer, meters)
+        costs = _warm(completer, meters, Costs(meters, known, _names(card), _device(card, meters)))
     books.other("warm-up", warming.measurement, extra_share=_extra_share(card))
-    problems: list[str] = []
+    problems = [known.problem] if known.problem else []
     router = _open_router(card, problems)
     pipeline = Pipeline(
         completer=completer,
@@ -199,7 +214,10 @@ def _wire(card: PairCard, pair: Pair, context_tokens: int, meters: Meters, books
         model_ids={"small": card.small.id, "large": card.large.id},
         options=options,
     )
-    return Parts(card=card, pair=pair, pipeline=pipeline, router=router, problems=tuple(problems))
+    on_gpu = _gpu_layers(card) > 0
+    return Parts(
+        card=card, pair=pair, pipeline=pipeline, router=router, costs=costs, on_gpu=on_gpu, problems=tuple(problems)
+    )
 
 
 def open_pair(card: PairCard, folders: Folders) -> tuple[Pair, int]:
@@ -207,8 +225,7 @@ def open_pair(card: PairCard, folders: Folders) -> tuple[Pair, int]:
     small, large = ModelStore.under(folders.data).check_pair(card)
     trained = min(card.small.context_tokens or _MAX_CONTEXT_TOKENS, card.large.context_tokens or _MAX_CONTEXT_TOKENS)
     context_tokens = min(trained, _MAX_CONTEXT_TOKENS)
-    gpu_layers = 999 if card.kind == "separate" and supports_gpu() else 0
-    options = EngineOptions(context_tokens=context_tokens, gpu_layers=gpu_layers)
+    options = EngineOptions(context_tokens=context_tokens, gpu_layers=_gpu_layers(card))
     files = PairFiles(
         kind=card.kind,
         small=small,
@@ -221,6 +238,11 @@ def open_pair(card: PairCard, folders: Folders) -> tuple[Pair, int]:
     return Pair(files), context_tokens
 
 
+def _gpu_layers(card: PairCard) -> int:
+    """Return how many layers go to a GPU: all of a separate model's where this build finds one, none of a half's."""
+    return _ALL_LAYERS if card.kind == "separate" and supports_gpu() else 0
+
+
 def _large_options(card: PairCard, options: EngineOptions) -> EngineOptions:
     """Give a separate large model all cores but one; halves of a tiny network run best on one."""
     cores = probe().cores or os.cpu_count() or 1
@@ -228,9 +250,28 @@ def _large_options(card: PairCard, options: EngineOptions) -> EngineOptions:
     return EngineOptions(context_tokens=options.context_tokens, gpu_layers=options.gpu_layers, threads=threads)
 
 
-def _warm(completer: Completer, meters: Meters) -> dict[Tier, CostModel]:
+def _warm(completer: Completer, meters: Meters, costs: Costs) -> Costs:
     tiers: tuple[Tier, Tier] = ("small", "large")
-    return {tier: warm_up(completer, meters, tier, CancelToken()) for tier in tiers}
+    for tier in tiers:
+        costs.begin(tier, warm_up(completer, meters, tier, CancelToken()))
+    return costs
+
+
+def _names(card: PairCard) -> dict[Tier, str]:
+    """Name the very file of each tier; halves of one network are named together, as the large one runs both."""
+    small, large = (
+        f"{each.id} {each.quantisation or ''} {(each.sha256 or '')[:12]}" for each in (card.small, card.large)
+    )
+    return {"small": small, "large": f"{small} + {large}" if card.kind == "exit" else large}
+
+
+def _device(card: PairCard, meters: Meters) -> str:
+    """Name what the models run on: the boards that are read, else the processor and its threads."""
+    boards = [meter.covers for meter in meters.all if meter.domain == "gpu"]
+    if _gpu_layers(card):
+        return ", ".join(boards) or "GPU"
+    machine = probe()
+    return f"{machine.cpu_name}, {machine.threads} threads"
 
 
 def _open_router(card: PairCard, problems: list[str]) -> Router:

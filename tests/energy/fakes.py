@@ -150,9 +150,18 @@ class FakeNvml:
             raise NVMLError("Not Supported")
         return [SimpleNamespace(pid=pid) for pid in board.pids]
 
+    def nvmlDeviceGetProcessUtilization(self, board: Any, since: int) -> list[SimpleNamespace]:
+        if not board.busy:
+            raise NVMLError("Not Found")
+        return [SimpleNamespace(pid=pid, smUtil=percent, timeStamp=since + 1) for pid, percent in board.busy.items()]
+
 
 def board(
-    *, joules: float | None = 1000.0, watts: float | None = 60.0, pids: list[int] | None = None
+    *,
+    joules: float | None = 1000.0,
+    watts: float | None = 60.0,
+    pids: list[int] | None = None,
+    busy: dict[int, int] | None = None,
 ) -> SimpleNamespace:
-    """Return a board for `FakeNvml`."""
-    return SimpleNamespace(joules=joules, watts=watts, pids=pids)
+    """Return a board for `FakeNvml`; `busy` is how much each process used it lately, in percent."""
+    return SimpleNamespace(joules=joules, watts=watts, pids=pids, busy=busy or {})

@@ -280,6 +280,42 @@ def test_a_boards_energy_is_added_net_of_its_idle_power(tmp_path):
     assert machine.meters.outside().joules >= 400.0
 
 
+def test_beside_others_a_boards_energy_is_shared_by_their_utilisation(tmp_path):
+    """Ours 30 of 40 busy percent: three quarters of the net joules, attributed, all of it at most; alone again: all."""
+    device = board(joules=0.0, pids=[os.getpid(), 1], busy={os.getpid(): 30, 1: 10})
+    machine = Machine(tmp_path, library=FakeNvml(device))
+    machine.meters.use_gpu(True)
+
+    def second():
+        with machine.meters.window() as window:
+            device.joules += 100.0
+            machine.passes(1.0, watts=10.0, cpu=0.1)
+        return next(part for part in window.measurement.parts if part.domain == "gpu")
+
+    shared = second()
+    device.pids = [os.getpid()]
+    second()
+    alone = second()
+
+    assert (shared.method, shared.joules, shared.gross_joules) == ("attributed", pytest.approx(75.0), 100.0)
+    assert shared.joules_high >= 100.0
+    assert (alone.method, alone.joules) == ("measured", pytest.approx(100.0))
+
+
+def test_costs_are_in_joules_only_where_something_counts_them(machine, tmp_path):
+    """The unit names its counters; a window in which one of them was silent teaches nothing."""
+    _, meters = bare(tmp_path / "none")
+    assert (meters.unit.name, meters.unit.joules_per_cost) == ("cpu-seconds", meters.core.watts)
+    assert machine.meters.unit.name == "joules by rapl dram (package-0), rapl package-0"
+    with machine.meters.window() as whole:
+        machine.passes(1.0, watts=30.0, cpu=1.0)
+    (machine.powercap.root / "class/powercap/intel-rapl:0/energy_uj").write_text("")
+    with machine.meters.window() as torn:
+        machine.clock.passes(1.0, cpu=1.0)
+    assert machine.meters.unit.cost(whole.measurement) == whole.measurement.joules
+    assert machine.meters.unit.cost(torn.measurement) is None
+
+
 def test_a_board_that_cannot_be_read_makes_the_total_unknown(tmp_path):
     """It may be most of the total: no number is better than a part called the whole."""
     device = board(joules=0.0, pids=[os.getpid()])

@@ -8,12 +8,13 @@ from tests.pipeline.places import place
 
 from jouline.cancel import Cancelled, CancelToken
 from jouline.completion import Generation, Prompt
+from jouline.energy.costbook import CostBook
 from jouline.energy.ledger import Ledger
 from jouline.energy.meter import open_meters
-from jouline.energy.savings import CostModel
 from jouline.errors import ConfigError, EngineError
 from jouline.pipeline.account import Account, AlwaysLarge
 from jouline.pipeline.books import Books
+from jouline.pipeline.costs import Costs
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.serve import Pipeline
 from jouline.router.router import ConfidenceRouter
@@ -88,7 +89,7 @@ def books(tmp_path):
 @pytest.fixture
 def pipeline(models, meters, books) -> Pipeline:
     """Return a pipeline with the cascade by confidence."""
-    costs = {"small": CostModel(), "large": CostModel()}
+    costs = Costs(meters, CostBook(None), {"small": "little", "large": "big"}, "a processor")
     return Pipeline(
         completer=models,
         router=ConfidenceRouter(),

@@ -28,6 +28,7 @@ from jouline.energy.perf import open_perf
 from jouline.energy.rapl import open_rapl
 from jouline.energy.reading import Domain, Meter, Reading, Sharing, Unavailable
 from jouline.energy.sampler import IDLE_WINDOW_S, Sampler
+from jouline.energy.unit import Unit, unit_of
 from jouline.energy.window import Measurement, Part, Snapshot, measure
 
 __all__ = [
@@ -136,8 +137,18 @@ class Meters:
 
     @property
     def counts_joules(self) -> bool:
-        """Whether processor energy comes from a counter; else costs are best compared in CPU-seconds."""
+        """Whether processor energy comes from a counter."""
         return any(meter.counted and meter.sharing == "cpu" for meter in self._counted)
+
+    @property
+    def unit(self) -> Unit:
+        """What costs are best compared in: joules of the open counters, else CPU-seconds."""
+        return self._unit
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the boards are open because a model of ours lies on one."""
+        return self._on_gpu
 
     def busy_seconds(self) -> float:
         """Return the processor time of every program on this machine since it started."""
@@ -238,6 +249,7 @@ class Meters:
     def _choose(self) -> None:
         self._counted = tuple(meter for meter in self._shown if meter.counted)
         self._sampled = tuple(meter for meter in self._shown if meter.sample_every_s is not None)
+        self._unit = unit_of(self.all, self.core)
         if self._sampled and self._sampler is not None:
             self._sampler.start()
 

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from jouline.completion import Method
@@ -21,6 +22,7 @@ JOULES_PER_UNIT = 1e-3
 PLAUSIBLE_W = 2000.0  # the largest boards are sold with 1400 W
 ENERGY_STEP_S = 0.1
 COUNTER_SAMPLE_EVERY_S = 10.0
+SHARE_EVERY_S = 0.5  # the driver samples who computes a few times a second
 
 
 class NvidiaMeter:
@@ -38,14 +40,17 @@ class NvidiaMeter:
         self._lock = threading.Lock()
         self._counter = Counter(joules_per_unit=JOULES_PER_UNIT, plausible_w=PLAUSIBLE_W)
         self._integral = PowerIntegral(plausible_w=PLAUSIBLE_W)
+        self._share: float | None = None
+        self._share_due_s = float("-inf")
+        self._seen_us = 0  # the driver's time of the last sample of utilisation, in microseconds
         self._open = True
         start = time.perf_counter()
         self._by_energy = self._has_energy_counter()
+        self._our_share(clock.now())
         self.overhead_s = time.perf_counter() - start
         way = "energy counter" if self._by_energy else "power samples"
         self.name = f"nvml gpu {index}"
         self.covers = f"the whole board {_text(library.nvmlDeviceGetName(handle))}, all programs ({way})"
-        self.method: Method = self._class()
         self.resolution_s = ENERGY_STEP_S if self._by_energy else STEP_S
         self.sample_every_s: float | None = COUNTER_SAMPLE_EVERY_S if self._by_energy else STEP_S
 
@@ -55,14 +60,22 @@ class NvidiaMeter:
             now_s, boot_s = self._clock.now(), self._clock.awake_and_asleep()
             if not self._open:
                 return self._lost(now_s, f"{self.name} is closed")
-            try:
-                if self._by_energy:
-                    raw = int(self._library.nvmlDeviceGetTotalEnergyConsumption(self._handle))
-                    return self._counter.advance(raw, now_s, boot_s)
-                watts = self._library.nvmlDeviceGetPowerUsage(self._handle) * 1e-3
-            except self._library.NVMLError as error:
-                return self._lost(now_s, f"{self.name} cannot be read any more: {error}")
-            return self._integral.advance(watts, now_s, boot_s)
+            return replace(self._advance(now_s, boot_s), share=self._our_share(now_s))
+
+    @property
+    def method(self) -> Method:
+        """Measured while nobody else computes on the board, else attributed."""
+        return "measured" if self._share == 1.0 else "attributed"
+
+    def _advance(self, now_s: float, boot_s: float) -> Reading:
+        try:
+            if self._by_energy:
+                raw = int(self._library.nvmlDeviceGetTotalEnergyConsumption(self._handle))
+                return self._counter.advance(raw, now_s, boot_s)
+            watts = self._library.nvmlDeviceGetPowerUsage(self._handle) * 1e-3
+        except self._library.NVMLError as error:
+            return self._lost(now_s, f"{self.name} cannot be read any more: {error}")
+        return self._integral.advance(watts, now_s, boot_s)
 
     def close(self) -> None:
         """Stop reading; the library itself is closed by whoever opened it."""
@@ -85,10 +98,27 @@ class NvidiaMeter:
             return False
         return True
 
-    def _class(self) -> Method:
-        # Alone on the board, its number is ours; beside others it is an upper bound of ours.
-        pids = self._pids()
-        return "measured" if pids is not None and pids <= {os.getpid()} else "attributed"
+    def _our_share(self, now_s: float) -> float | None:
+        """Return our part of what the board computed lately, looked up at most every `SHARE_EVERY_S`."""
+        if now_s >= self._share_due_s:
+            self._share_due_s = now_s + SHARE_EVERY_S
+            pids = self._pids()
+            alone = pids is not None and pids <= {os.getpid()}
+            self._share = 1.0 if alone else self._share_beside_others(pids)
+        return self._share
+
+    def _share_beside_others(self, pids: set[int] | None) -> float | None:
+        # Inside a container the driver lists other process numbers than ours: then nobody can tell.
+        if pids is None or os.getpid() not in pids:
+            return None
+        try:
+            samples = self._library.nvmlDeviceGetProcessUtilization(self._handle, self._seen_us)
+        except self._library.NVMLError:
+            return None
+        self._seen_us = max((int(sample.timeStamp) for sample in samples), default=self._seen_us)
+        busy = sum(int(sample.smUtil) for sample in samples)
+        ours = sum(int(sample.smUtil) for sample in samples if int(sample.pid) == os.getpid())
+        return ours / busy if busy else None
 
     def _pids(self) -> set[int] | None:
         try:

@@ -17,12 +17,16 @@ Sharing = Literal["own", "cpu", "gpu"]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A counter at one moment; `joules_total` is None where it could not be read, and `why` then says so."""
+    """A counter at one moment; `joules_total` is None where it could not be read, and `why` then says so.
+
+    `share` is our part, 0..1, of what a board computed lately: 1 where nobody else did, None where that is not known.
+    """
 
     joules_total: float | None
     at_s: float
     breaks: int = 0
     why: str = ""
+    share: float | None = None
 
 
 class Meter(Protocol):

@@ -14,6 +14,7 @@ from jouline.energy.reading import Domain, Meter, Reading
 MODEL = "cpu-time model"
 NO_IDLE_YET = "idle power is not known yet, so it is included"
 OTHERS_ON_GPU = "other programs may compute on this board, so its number is an upper bound"
+BY_SHARE_OF_GPU = "other programs compute on this board: ours by its share of the board's busy time"
 _WEAKEST_FIRST: tuple[Method, ...] = ("unavailable", "estimated", "attributed", "measured")
 
 
@@ -125,13 +126,19 @@ def _part(
     net = widened(net_of_idle(gross, idle_w, duration_s), meter.resolution_s / duration_s)
     caveat = NO_IDLE_YET if idle_w is None else ""
     if meter.sharing == "gpu":
-        return _gpu_part(meter, gross, net, caveat)
+        return _gpu_part(meter, gross, net, caveat, (first.share, last.share))
     return _known(meter, gross, _ours(net, *edges), "attributed", caveat)
 
 
-def _gpu_part(meter: Meter, gross: float, net: Interval, caveat: str) -> Part:
-    if meter.method == "measured":
+def _gpu_part(
+    meter: Meter, gross: float, net: Interval, caveat: str, shares: tuple[float | None, float | None]
+) -> Part:
+    if shares == (1.0, 1.0):
         return _known(meter, gross, net, "measured", caveat)
+    if shares[1] is not None:
+        # The driver samples who computes a few times a second, so a short window may differ from its neighbours.
+        ours = Interval(0.0, net.value * shares[1], net.high)
+        return _known(meter, gross, ours, "attributed", caveat or BY_SHARE_OF_GPU)
     return _known(meter, gross, Interval(0.0, net.value, net.high), "attributed", caveat or OTHERS_ON_GPU)
 
 

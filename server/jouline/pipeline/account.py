@@ -5,15 +5,16 @@ natural end. Its timeline is followed here in token counts alone; its price come
 real run of the large model refines.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from jouline.completion import Energy, Generation, Tier
 from jouline.energy.meter import Meters
-from jouline.energy.savings import CostModel, Work, saving, split_saving
+from jouline.energy.savings import ERRORS_TO_BE_SURE, Estimate, Work, saving, split_saving
 from jouline.energy.window import Measurement
 from jouline.engine.prefix import common_prefix
+from jouline.pipeline.costs import Costs
 
+FITTED = "cost fitted to longer requests, as this one was shorter than a step of a counter or could not be read"
 _NATURAL_STOPS = ("line", "end", "block", "length")
 
 
@@ -65,27 +66,29 @@ class AlwaysLarge:
 class Account:
     """Prices runs. Used by the engine's thread alone."""
 
-    def __init__(
-        self, meters: Meters, costs: Mapping[Tier, CostModel], always_large: AlwaysLarge, large_id: str
-    ) -> None:
+    def __init__(self, meters: Meters, costs: Costs, always_large: AlwaysLarge, large_id: str) -> None:
         self.meters = meters
         self._costs = costs
         self._always_large = always_large
         self._large_id = large_id
 
     def learn(self, run: Run) -> None:
-        """Refine that model's cost by what it really cost; where counters count, no stand-in for them is learned."""
-        estimate_only = self.meters.counts_joules and run.measurement.method == "estimated"
-        if run.measurement.joules is not None and not estimate_only:
-            self._costs[run.tier].observe(_work(run.generation), run.measurement.joules)
+        """Refine that model's cost by what it really cost."""
+        self._costs.learn(run.tier, work_of(run.generation), run.measurement)
 
     def bill(self, prompt: tuple[int, ...], runs: tuple[Run, ...], total: Measurement, router_share: float) -> Energy:
-        """Return the request's energy beside the baseline's; `router_share` is the router's part of the CPU time."""
+        """Return the request's energy beside the baseline's; `router_share` is the router's part of the CPU time.
+
+        What was too short for a counter's step is taken from the models' fitted costs, as an estimate.
+        """
+        fitted = self._fitted(runs) if total.joules is None else None
+        if fitted is not None:
+            total = _estimated(total, fitted)
         evaluated = self._always_large.ask(prompt, runs[-1].generation.tokens)
         length = self._always_large.length(runs)
         router = None if total.joules is None else total.joules * min(1.0, router_share)
         spent = replace(_spent(total), router_joules=router, baseline_model=self._large_id)
-        return self._price(runs, evaluated, length, total, spent)
+        return self._price(runs, evaluated, length, spent, fitted.stddev if fitted else 0.0)
 
     def stopped(self, prompt: tuple[int, ...], evaluated: int) -> None:
         """Note that a request was cancelled when `evaluated` tokens of its prompt stood: always-large got as far.
@@ -97,7 +100,7 @@ class Account:
     def skipped(self, total: Measurement) -> Energy:
         """Return the energy of a request that no model ran for; what a usual one costs is told apart, as the gate's."""
         usual = Work(prompt_evaluated=1, generated=self._always_large.natural_tokens)
-        baseline = self._costs["large"].predict(usual)
+        baseline = self._costs.predict("large", usual)
         spent = replace(_spent(total), baseline_model=self._large_id)
         if baseline is None:
             return spent
@@ -108,15 +111,24 @@ class Account:
         spent = replace(_spent(total), baseline_model=self._large_id, baseline_joules=total.joules)
         return replace(spent, saved_joules=0.0, saved_joules_stddev=0.0, saved_joules_shared_stddev=0.0)
 
-    def _price(self, runs: tuple[Run, ...], evaluated: int, length: float, total: Measurement, spent: Energy) -> Energy:
-        large = self._costs["large"]
-        baseline = large.predict(Work(prompt_evaluated=evaluated, generated=length))
-        if baseline is None or total.joules is None:
+    def _fitted(self, runs: tuple[Run, ...]) -> Estimate | None:
+        costs = [self._costs.predict(run.tier, work_of(run.generation)) for run in runs]
+        known = [cost for cost in costs if cost is not None]
+        if not known or len(known) < len(costs):
+            return None
+        spread = sum(cost.stddev for cost in known)  # one machine, one clock: their errors go together
+        return Estimate(value=sum(cost.value for cost in known), stddev=spread)
+
+    def _price(
+        self, runs: tuple[Run, ...], evaluated: int, length: float, spent: Energy, spent_stddev: float
+    ) -> Energy:
+        baseline = self._costs.predict("large", Work(prompt_evaluated=evaluated, generated=length))
+        if baseline is None or spent.joules is None:
             return spent
         written = min(float(runs[-1].generation.generated_tokens), length)
-        as_far = large.predict(Work(prompt_evaluated=evaluated, generated=written)) or baseline
-        saved = saving(baseline, total.joules)
-        parts = split_saving(baseline.value, as_far.value, total.joules, "route")
+        as_far = self._costs.predict("large", Work(prompt_evaluated=evaluated, generated=written)) or baseline
+        saved = saving(baseline, spent.joules, spent_stddev)
+        parts = split_saving(baseline.value, as_far.value, spent.joules, "route")
         return replace(
             spent,
             baseline_joules=baseline.value,
@@ -127,8 +139,21 @@ class Account:
         )
 
 
-def _work(generation: Generation) -> Work:
+def work_of(generation: Generation) -> Work:
+    """Return what a model had to do for this text."""
     return Work(prompt_evaluated=generation.prompt_work, generated=generation.generated_tokens)
+
+
+def _estimated(total: Measurement, cost: Estimate) -> Measurement:
+    spread = ERRORS_TO_BE_SURE * cost.stddev
+    return replace(
+        total,
+        joules=cost.value,
+        joules_low=max(0.0, cost.value - spread),
+        joules_high=cost.value + spread,
+        method="estimated",
+        source=FITTED,
+    )
 
 
 def _spent(total: Measurement) -> Energy:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from jouline.completion import Completion, CompletionRequest, Energy, Feedback, Method
 from jouline.energy.entry import Entry, Kind
 from jouline.energy.ledger import Ledger
+from jouline.energy.meter import Switch
 from jouline.energy.savings import Headline, SavedBy, Saving, add_savings, headline
 from jouline.energy.window import Measurement, weakest
 
@@ -17,6 +18,8 @@ class SessionEnergy:
 
     `residency_joules` is what this process used between requests and what idle boards drew. Always-large would have
     paid most of that and of loading too, so `saved_joules` is net of `extra_joules`, what only a second model costs.
+
+    `switches` are the changes of method, oldest first: from then on other numbers were counted.
 
     `requests` counts answered ones by `small`, `large`, `cache`, `skip` and `none` in `by_source`.
     """
@@ -38,6 +41,13 @@ class SessionEnergy:
     method: Method
     source: str
     headline: Headline
+    switches: tuple[Switch, ...] = ()
+
+    @property
+    def accepted_chars_per_joule(self) -> float | None:
+        """What a joule bought, stopped requests included; None where joules are unknown or none were spent."""
+        joules = (self.spent_joules or 0.0) + (self.cancelled_joules or 0.0)
+        return self.accepted_chars / joules if self.spent_joules is not None and joules else None
 
 
 @dataclass(slots=True)

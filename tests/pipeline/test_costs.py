@@ -1,0 +1,143 @@
+"""What the models cost here: learnt apart for mains and battery, in the unit of this machine, kept between sessions."""
+
+from types import SimpleNamespace
+
+import pytest
+from tests.energy.fakes import FakeClock, FakeNvml, Powercap, board, tree
+
+from jouline.energy.costbook import CostBook
+from jouline.energy.meter import open_meters
+from jouline.energy.nvml import Nvidia
+from jouline.energy.savings import Prior, Work
+from jouline.energy.window import Measurement
+from jouline.pipeline.account import FITTED, Account, AlwaysLarge, Run
+from jouline.pipeline.costs import Costs
+
+WORK = Work(prompt_evaluated=10, generated=5)
+WARMED = Prior(per_prompt_token=0.01, per_generated_token=0.05)
+BATTERY = "class/power_supply/BAT0/"
+MAINS = "class/power_supply/AC/"
+
+
+class Laptop:
+    """A machine without counters that can be plugged and unplugged."""
+
+    def __init__(self, root):
+        self.root = root
+        self.clock = FakeClock()
+        self.plug(True)
+        self.meters = open_meters(root, {}, self.clock, sampling=False)
+
+    def plug(self, plugged):
+        files = {BATTERY + "type": "Battery", BATTERY + "status": "Full" if plugged else "Discharging"}
+        tree(self.root, files | {MAINS + "type": "Mains", MAINS + "online": str(int(plugged))})
+
+    def costs(self, book, **options):
+        names = {"small": "little", "large": "big"}
+        return Costs(self.meters, book, names, "a processor", now=self.clock.now, **options)
+
+    def learn(self, costs, cpu_seconds, times=300):
+        for _ in range(times):
+            with self.meters.window() as window:
+                self.clock.passes(1.0, cpu=cpu_seconds)
+            costs.learn("large", WORK, window.measurement)
+
+
+@pytest.fixture
+def laptop(tmp_path):
+    """Give a laptop on mains."""
+    return Laptop(tmp_path / "sys")
+
+
+def test_mains_and_battery_have_costs_of_their_own(laptop):
+    """What is learnt on battery, at a lowered clock, is forgotten on mains and known again on battery."""
+    costs = laptop.costs(CostBook(None))
+    costs.begin("large", WARMED)
+    watts = laptop.meters.core.watts
+    laptop.learn(costs, 1.0)
+    laptop.plug(False)
+    laptop.clock.passes(10.0)
+    first = costs.predict("large", WORK).value
+    laptop.learn(costs, 2.0)
+    battery = costs.predict("large", WORK).value
+    laptop.plug(True)
+    laptop.clock.passes(10.0)
+    assert costs.predict("large", WORK).value == pytest.approx(1.0 * watts, rel=0.05)
+    assert first == pytest.approx(1.0 * watts, rel=0.05)  # until the battery has costs, mains' are the first idea
+    assert battery == pytest.approx(2.0 * watts, rel=0.05)
+
+
+def test_the_next_session_goes_on_where_this_one_stopped(laptop, tmp_path):
+    """A warm-up gives the first idea, once; after a restart what was learnt is known."""
+    path = tmp_path / "costs.json"
+    costs = laptop.costs(CostBook(path))
+    costs.begin("large", WARMED)
+    laptop.learn(costs, 1.0)
+    learnt = costs.predict("large", WORK)
+    costs.save()
+    again = laptop.costs(CostBook(path))
+    again.begin("large", Prior(per_prompt_token=99.0, per_generated_token=99.0))
+    assert again.predict("large", WORK) == learnt
+
+
+def test_a_killed_session_has_kept_what_it_learnt_so_far(laptop, tmp_path):
+    """The book is written now and then, not only at the end."""
+    path = tmp_path / "costs.json"
+    costs = laptop.costs(CostBook(path))
+    laptop.learn(costs, 1.0, times=60)
+    assert laptop.costs(CostBook(path)).predict("large", WORK) is not None
+
+
+def test_processor_time_is_what_is_kept_where_nothing_counts_joules(laptop, tmp_path):
+    """A better figure for the watts of a core makes joules of the same seconds."""
+    path = tmp_path / "costs.json"
+    costs = laptop.costs(CostBook(path))
+    laptop.learn(costs, 1.0)
+    costs.save()
+    before = costs.predict("large", WORK).value
+    zone = Powercap(laptop.root).zone("intel-rapl:0", "package-0")
+    (zone / "constraint_0_power_limit_uw").write_text("500000000")
+    Powercap(laptop.root).refuse("intel-rapl:0")
+    laptop.meters = open_meters(laptop.root, {}, laptop.clock, sampling=False)
+    ratio = laptop.meters.core.watts / costs._meters.core.watts
+    assert ratio != pytest.approx(1.0)
+    assert laptop.costs(CostBook(path)).predict("large", WORK).value == pytest.approx(before * ratio)
+
+
+class Board:
+    """A machine with a graphics board whose counter steps every tenth of a second, and a model on it."""
+
+    def __init__(self, root, joules_per_token):
+        self.device = board(joules=0.0)
+        self.clock = FakeClock()
+        nvidia = Nvidia(self.clock, load=lambda: FakeNvml(self.device))
+        self.meters = open_meters(root, {}, self.clock, nvidia, sampling=False)
+        self.meters.use_gpu(True)
+        self.joules_per_token = joules_per_token
+
+    def generate(self, tokens, seconds):
+        with self.meters.window() as window:
+            self.device.joules += tokens * self.joules_per_token
+            self.clock.passes(seconds, cpu=seconds / 100)
+        generation = SimpleNamespace(
+            prompt_work=float(tokens), generated_tokens=0, stop="line", tokens=(1, 2), prompt_tokens=tokens
+        )
+        return Run(tier="large", generation=generation, measurement=window.measurement)
+
+
+def test_what_is_shorter_than_a_counters_step_is_estimated_by_the_fitted_cost(tmp_path):
+    """Unknown by itself, it costs what longer requests say, with their spread, and is called an estimate."""
+    machine = Board(tmp_path, joules_per_token=2.0)
+    costs = Costs(machine.meters, CostBook(None), {"small": "little", "large": "big"}, "a board", now=lambda: 0.0)
+    account = Account(machine.meters, costs, AlwaysLarge(8.0), "big")
+    short = machine.generate(10, 0.03)
+    unknown = account.bill((1, 2, 3), (short,), short.measurement, 0.0)
+    for tokens in (20, 40, 60, 80, 100, 120):
+        account.learn(machine.generate(tokens, 1.0))
+    energy = account.bill((1, 2, 3), (short,), short.measurement, 0.0)
+    assert isinstance(short.measurement, Measurement)
+    assert (unknown.joules, unknown.method) == (None, "unavailable")
+    assert energy.joules == pytest.approx(20.0, rel=0.05)
+    assert (energy.method, energy.source) == ("estimated", FITTED)
+    assert energy.joules_low <= energy.joules <= energy.joules_high
+    assert energy.saved_joules_stddev is not None
