@@ -17,6 +17,7 @@ from jouline.cancel import Cancelled, CancelToken
 from jouline.cli.form import completion_fields
 from jouline.completion import Completion, CompletionRequest, Feedback, Method
 from jouline.config import Config, Folders
+from jouline.energy.meter import Switch
 from jouline.errors import CatalogueError
 from jouline.lsp.handlers import register
 from jouline.lsp.server import Server
@@ -29,7 +30,13 @@ class Totals:
     saved_joules: float | None = None
     saved_joules_stddev: float | None = None
     spent_joules: float | None = None
+    cancelled_joules: float | None = None
+    load_joules: float | None = None
+    residency_joules: float | None = None
+    accepted_chars_per_joule: float | None = None
     method: Method = "unavailable"
+    source: str = ""
+    switches: tuple[Switch, ...] = ()
     requests: int = 0
 
 

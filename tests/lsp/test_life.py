@@ -247,7 +247,13 @@ async def test_the_status_goes_from_thinking_to_ready_with_model_and_energy(edit
             "savedJoules": 3.5,
             "savedStddev": None,
             "spentJoules": 1.25,
+            "cancelledJoules": None,
+            "loadJoules": None,
+            "residencyJoules": None,
+            "acceptedCharsPerJoule": None,
             "method": "estimated",
+            "source": "",
+            "switches": [],
             "requests": 1,
         },
     }

@@ -11,6 +11,7 @@ from tests.lsp.editor import URI
 from tests.lsp.fake import ScriptedEditor, Totals
 
 from jouline.completion import Completion, Feedback, Method, Tier
+from jouline.energy.meter import Switch
 from jouline.lsp import protocol
 from jouline.lsp.protocol import camel_case, from_wire, to_wire
 
@@ -21,6 +22,7 @@ SPELLING = {
     int: "number",
     float: "number",
     type(None): "null",
+    tuple[str, ...]: "string[]",
     protocol.ServerState: "ServerState",
     Tier: "Tier",
     Method: "EnergyMethod",
@@ -111,19 +113,43 @@ async def test_energy_is_told_on_request(editor: ScriptedEditor):
         "savedJoules": None,
         "savedStddev": None,
         "spentJoules": None,
+        "cancelledJoules": None,
+        "loadJoules": None,
+        "residencyJoules": None,
+        "acceptedCharsPerJoule": None,
         "method": "unavailable",
+        "source": "",
+        "switches": [],
         "requests": 0,
     }
     editor.build.gate.set()
     await editor.state("ready")
     editor.app.totals = Totals(
-        saved_joules=2.0, saved_joules_stddev=0.5, spent_joules=1.0, method="measured", requests=3
+        saved_joules=2.0,
+        saved_joules_stddev=0.5,
+        spent_joules=1.0,
+        cancelled_joules=0.25,
+        load_joules=4.0,
+        residency_joules=0.5,
+        accepted_chars_per_joule=12.0,
+        method="estimated",
+        source="rapl package-0",
+        switches=(Switch(at_s=0.0, text="rapl package-0 could not be read; estimated from now on"),),
+        requests=3,
     )
-    assert await editor.request("jouline/energy", {}) == {
+    told = await editor.request("jouline/energy", {})
+    (switch,) = told.pop("switches")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d: rapl package-0 could not be read; estimated from now on\.", switch)
+    assert told == {
         "savedJoules": 2.0,
         "savedStddev": 0.5,
         "spentJoules": 1.0,
-        "method": "measured",
+        "cancelledJoules": 0.25,
+        "loadJoules": 4.0,
+        "residencyJoules": 0.5,
+        "acceptedCharsPerJoule": 12.0,
+        "method": "estimated",
+        "source": "rapl package-0",
         "requests": 3,
     }
 

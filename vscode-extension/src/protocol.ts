@@ -20,12 +20,18 @@ export type ServerState = 'starting' | 'ready' | 'thinking' | 'paused' | 'off' |
 export type Tier = 'small' | 'large';
 export type EnergyMethod = 'measured' | 'attributed' | 'estimated' | 'unavailable';
 
-/** This session's totals. */
+/** This session's totals; `switches` are changes of method in one sentence each, oldest first. */
 export interface EnergyTotals {
   savedJoules: number | null;
   savedStddev: number | null;
   spentJoules: number | null;
+  cancelledJoules: number | null;
+  loadJoules: number | null;
+  residencyJoules: number | null;
+  acceptedCharsPerJoule: number | null;
   method: EnergyMethod;
+  source: string;
+  switches: string[];
   requests: number;
 }
 

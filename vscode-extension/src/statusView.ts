@@ -63,11 +63,13 @@ const ICONS: Readonly<Record<ServerState, string>> = {
 
 const KEYS = '`Tab` accepts · `Ctrl+Right` takes a word · `Esc` hides';
 
+const SWITCHES_SHOWN = 3;
+
 const BASELINE = 'Saved: against always asking the large model.';
 
 const METHODS: Readonly<Record<EnergyMethod, string>> = {
   measured: 'Measured with the counters of this machine.',
-  attributed: 'Measured with the counters of this machine, and shared out by processor time.',
+  attributed: 'Attributed (~): the counters of this machine, shared out by processor time.',
   estimated: 'Estimated (~): this machine has no energy counter that can be read.',
   unavailable: 'No energy figure can be given on this machine.',
 };
@@ -128,21 +130,22 @@ function shortText(state: ServerState, { status, lastModel }: Known): string {
 
 const UNKNOWN = '—';
 
-/** Joules with the sign of how they are known: `12 J` measured, `~12 J` estimated, `—` unknown. */
+/** Joules signed by how they are known: `12 J` measured, `~12 J` attributed or estimated, `—` unknown. */
 export function joules(amount: number | null, method: EnergyMethod): string {
   if (amount === null || method === 'unavailable') return UNKNOWN;
-  return `${method === 'estimated' ? '~' : ''}${quantity(amount)}`;
+  return `${method === 'measured' ? '' : '~'}${quantity(amount)}`;
 }
 
 // A loss is a word of its own: a minus sign behind the sign of an estimate is too easily overlooked.
 function savedOrLost({ savedJoules, method }: EnergyTotals): string {
   if (savedJoules === null || method === 'unavailable') return UNKNOWN;
   const lost = savedJoules < 0 && quantity(savedJoules) !== quantity(0);
-  return `${joules(Math.abs(savedJoules), method)} ${lost ? 'lost' : 'saved'}`;
+  return `${joules(Math.abs(savedJoules), 'estimated')} ${lost ? 'lost' : 'saved'}`;
 }
 
-function saved(energy: EnergyTotals): string {
-  return joules(energy.savedJoules, energy.method);
+// What was saved is an estimate however well the rest is measured: the alternative never ran.
+function saved({ savedJoules, method }: EnergyTotals): string {
+  return joules(savedJoules, method === 'unavailable' ? method : 'estimated');
 }
 
 function quantity(amount: number): string {
@@ -163,7 +166,10 @@ function digits(amount: number): string {
 function tooltip(standing: Standing, energy: EnergyTotals | undefined, settings: Settings): string {
   const parts = [`**Jouline** · ${standing.state}`, escapeMarkdown(standing.message)];
   if (energy && energy.requests > 0) {
-    parts.push(energyTable(energy), `${BASELINE} ${METHODS[energy.method]}`);
+    const known = `${METHODS[energy.method]} ${escapeMarkdown(energy.source)}`;
+    parts.push(energyTable(energy), `${BASELINE} ${known}`.trim());
+    const switches = energy.switches.slice(-SWITCHES_SHOWN).join(' ');
+    if (switches) parts.push(`Counted differently since: ${escapeMarkdown(switches)}`);
   }
   parts.push(KEYS, '---', links(settings));
   return parts.join('\n\n');
@@ -177,6 +183,9 @@ function energyTable(energy: EnergyTotals): string {
     '|:--|--:|',
     `| Saved | &nbsp; ${saved(energy)}${spread} |`,
     `| Spent | &nbsp; ${joules(energy.spentJoules, method)} |`,
+    `| Stopped requests | &nbsp; ${joules(energy.cancelledJoules, method)} |`,
+    `| Loading | &nbsp; ${joules(energy.loadJoules, method)} |`,
+    `| Between requests | &nbsp; ${joules(energy.residencyJoules, method)} |`,
     `| Requests | &nbsp; ${energy.requests} |`,
   ].join('\n');
 }

@@ -7,6 +7,7 @@ numbers are labelled as estimates; what could not be opened is listed with the r
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +52,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switch:
-    """A counter fell silent or came back during the session: from then on another method counts."""
+    """A counter fell silent or came back during the session: from then on another method counts.
+
+    `at_s` is in seconds since 1970.
+    """
 
     at_s: float
     text: str
+
+    @property
+    def sentence(self) -> str:
+        """What happened and when, in local time."""
+        return f"{time.strftime('%H:%M:%S', time.localtime(self.at_s))}: {self.text}."
 
 
 class Window:

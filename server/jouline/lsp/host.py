@@ -8,6 +8,7 @@ from typing import Protocol
 from jouline.cancel import CancelToken
 from jouline.completion import Completion, CompletionRequest, Feedback, Method
 from jouline.config import Config
+from jouline.energy.meter import Switch
 from jouline.errors import JoulineError
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,19 @@ class SessionTotals(Protocol):
     @property
     def spent_joules(self) -> float | None: ...  # noqa: D102
     @property
+    def cancelled_joules(self) -> float | None: ...  # noqa: D102
+    @property
+    def load_joules(self) -> float | None: ...  # noqa: D102
+    @property
+    def residency_joules(self) -> float | None: ...  # noqa: D102
+    @property
+    def accepted_chars_per_joule(self) -> float | None: ...  # noqa: D102
+    @property
     def method(self) -> Method: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def switches(self) -> tuple[Switch, ...]: ...  # noqa: D102
     @property
     def requests(self) -> int: ...  # noqa: D102
 

@@ -26,12 +26,22 @@ ServerState = Literal["starting", "ready", "thinking", "paused", "off", "trouble
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyTotals:
-    """This session's totals; also the result of `jouline/energy`."""
+    """This session's totals; also the result of `jouline/energy`.
+
+    `spent_joules` is what answers cost; stopped requests, loading and staying resident stand beside it. `switches`
+    are changes of method in one sentence each, oldest first.
+    """
 
     saved_joules: float | None = None
     saved_stddev: float | None = None
     spent_joules: float | None = None
+    cancelled_joules: float | None = None
+    load_joules: float | None = None
+    residency_joules: float | None = None
+    accepted_chars_per_joule: float | None = None
     method: Method = "unavailable"
+    source: str = ""
+    switches: tuple[str, ...] = ()
     requests: int = 0
 
 

@@ -293,7 +293,13 @@ class Server(LanguageServer):
             saved_joules=totals.saved_joules,
             saved_stddev=totals.saved_joules_stddev,
             spent_joules=totals.spent_joules,
+            cancelled_joules=totals.cancelled_joules,
+            load_joules=totals.load_joules,
+            residency_joules=totals.residency_joules,
+            accepted_chars_per_joule=totals.accepted_chars_per_joule,
             method=totals.method,
+            source=totals.source,
+            switches=tuple(switch.sentence for switch in totals.switches),
             requests=totals.requests,
         )
 

@@ -6,7 +6,9 @@ import { escapeMarkdown, joules, type Known, type Phase, stand, statusView } fro
 
 const settings = readSettings(() => undefined);
 const totals: EnergyTotals = {
-  savedJoules: 12.3, savedStddev: 3.4, spentJoules: 30, method: 'measured', requests: 14,
+  savedJoules: 12.3, savedStddev: 3.4, spentJoules: 30, cancelledJoules: 2, loadJoules: 5,
+  residencyJoules: null, acceptedCharsPerJoule: 4, method: 'measured', source: 'rapl package-0', switches: [],
+  requests: 14,
 };
 const status = (state: ServerState, energy: Partial<EnergyTotals> = {}): StatusParams => ({
   state, model: null, message: 'The small model is sure enough.', energy: { ...totals, ...energy },
@@ -24,9 +26,9 @@ const known = (more: Partial<Known>): Known => ({
 const text = (more: Partial<Known>): string => statusView(known(more)).text;
 
 describe('the text in the status bar', () => {
-  it('names the model of the last answer and what was saved, signed by how it is known', () => {
-    assert.equal(text({ status: status('ready') }), '$(zap) small · 12 J saved');
-    assert.equal(text({ status: status('ready', { method: 'attributed' }) }), '$(zap) small · 12 J saved');
+  it('names the model of the last answer and what was saved, always an estimate', () => {
+    assert.equal(text({ status: status('ready') }), '$(zap) small · ~12 J saved');
+    assert.equal(text({ status: status('ready', { method: 'attributed' }) }), '$(zap) small · ~12 J saved');
     assert.equal(text({ status: status('ready', { method: 'estimated' }) }), '$(zap) small · ~12 J saved');
     assert.equal(text({ status: status('ready', { method: 'unavailable' }) }), '$(zap) small · —');
     assert.equal(text({ status: status('ready', { savedJoules: null }) }), '$(zap) small · —');
@@ -35,15 +37,15 @@ describe('the text in the status bar', () => {
   it('calls a loss a loss', () => {
     const loss = status('ready', { savedJoules: -0.14, method: 'estimated' });
     assert.equal(text({ status: loss }), '$(zap) small · ~0.14 J lost');
-    assert.equal(text({ status: status('ready', { savedJoules: -0.001 }) }), '$(zap) small · 0 J saved');
+    assert.equal(text({ status: status('ready', { savedJoules: -0.001 }) }), '$(zap) small · ~0 J saved');
   });
 
   it('names no model before one has answered', () => {
-    assert.equal(text({ status: status('ready'), lastModel: null }), '$(zap) 12 J saved');
+    assert.equal(text({ status: status('ready'), lastModel: null }), '$(zap) ~12 J saved');
   });
 
   it('keeps its width while the model thinks', () => {
-    assert.equal(text({ status: status('thinking') }), '$(loading~spin) small · 12 J saved');
+    assert.equal(text({ status: status('thinking') }), '$(loading~spin) small · ~12 J saved');
   });
 
   it('says the state where there is no answer to speak of', () => {
@@ -64,6 +66,7 @@ describe('joules', () => {
   it('keeps the sign of a loss', () => {
     assert.equal(joules(-3.21, 'estimated'), '~−3.2 J');
     assert.equal(joules(-0.001, 'measured'), '0 J');
+    assert.equal(joules(12.3, 'attributed'), '~12 J');
   });
 
   it('never writes 0 for what is not known', () => {
@@ -109,6 +112,16 @@ describe('the tooltip', () => {
     assert.match(tooltip, /\| Saved \|.* ~12 J ± 3\.4 J \|/);
     assert.match(tooltip, /Estimated \(~\)/);
     assert.match(tooltip, /Energy saving 50/);
+  });
+
+  it('gives each kind of work its line, and tells when the method changed', () => {
+    const switches = ['12:00:01: rapl package-0 could not be read; estimated from now on.'];
+    const { tooltip } = statusView(known({ status: status('ready', { switches }) }));
+    assert.match(tooltip, /\| Spent \|.* 30 J \|/);
+    assert.match(tooltip, /\| Stopped requests \|.* 2\.0 J \|/);
+    assert.match(tooltip, /\| Between requests \|.* — \|/);
+    assert.match(tooltip.replaceAll('\\', ''), /since: 12:00:01: rapl package-0 could not be read/);
+    assert.ok(!statusView(known({ status: status('ready') })).tooltip.includes('since:'));
   });
 
   it('shows the words of the server as they stand', () => {
