@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from jouline.cancel import CancelToken
-from jouline.catalogue.card import PairCard
+from jouline.catalogue.card import PairCard, StageCard
 from jouline.catalogue.choice import choose_pair
 from jouline.catalogue.store import ModelStore
 from jouline.completion import Completion, CompletionRequest, Feedback, Tier
@@ -223,8 +223,7 @@ def _wire(card: PairCard, opened: tuple[Pair, int], meters: Meters, books: Books
 def open_pair(card: PairCard, folders: Folders) -> tuple[Pair, int]:
     """Open both models of a pair; returns them with the context size that they share."""
     small, large = ModelStore.under(folders.data).check_pair(card)
-    trained = min(card.small.context_tokens or _MAX_CONTEXT_TOKENS, card.large.context_tokens or _MAX_CONTEXT_TOKENS)
-    context_tokens = min(trained, _MAX_CONTEXT_TOKENS)
+    context_tokens = min(_context_tokens(card.small), _context_tokens(card.large))
     options = EngineOptions(context_tokens=context_tokens, gpu_layers=_gpu_layers(card))
     files = PairFiles(
         kind=card.kind,
@@ -236,6 +235,10 @@ def open_pair(card: PairCard, folders: Folders) -> tuple[Pair, int]:
         large_ends=card.large.fim.end,
     )
     return Pair(files), context_tokens
+
+
+def _context_tokens(stage: StageCard) -> int:
+    return min(stage.prompt_tokens or stage.context_tokens or _MAX_CONTEXT_TOKENS, _MAX_CONTEXT_TOKENS)
 
 
 def _gpu_layers(card: PairCard) -> int:

@@ -78,6 +78,7 @@ class StageCard:
     `file` is relative to the folder that holds it, or absolute for a file of the user's own. `follows` names the
     stage whose hidden states this one takes; it is None for a complete model. `memory_bytes` is an estimate with
     4,096 tokens of context (fewer where the model takes fewer), except for the embedded pair, where it was measured.
+    `prompt_tokens` is the most that a prompt and its answer should hold where that is less than the model's context.
     """
 
     id: str
@@ -90,6 +91,7 @@ class StageCard:
     quantisation: str | None = None
     licence: str | None = None
     context_tokens: int | None = None
+    prompt_tokens: int | None = None
     memory_bytes: int | None = None
     parameters: int | None = None
     hub: HubFile | None = None
