@@ -2,11 +2,18 @@
 
 import argparse
 import json
+import re
 
 import pytest
 from tests.energy.fakes import Powercap, tree
 
 from jouline.cli import energy
+from jouline.cli.doctor import check_meters
+from jouline.config import Config, Folders
+from jouline.energy.entry import Entry
+from jouline.energy.ledger import FILE_NAME, Ledger
+from jouline.energy.meter import open_meters
+from jouline.energy.survey import Overhead, survey
 
 
 def run(*arguments):
@@ -79,3 +86,27 @@ def test_a_wrong_length_is_wrong_usage(bare, seconds, capsys):
         run(f"--seconds={seconds}")
     assert stopped.value.code == 2
     assert "number of seconds" in capsys.readouterr().err
+
+
+def test_a_switch_of_method_is_shown_with_its_time(bare, capsys):
+    """In the document and in the text: what fell silent, when, and what counts from then on."""
+    Powercap(bare).zone("intel-rapl:0", "package-0")
+    with open_meters(bare, sampling=False) as meters:
+        (bare / "class/powercap/intel-rapl:0/energy_uj").write_text("")
+        with meters.window():
+            pass
+        reading, own = survey(meters, 0.0), Overhead(window_s=0.0, window_cpu_s=0.0, idle_percent_of_core=0.0)
+        told = energy.document(meters, reading, own, None)["switches"]
+        energy._print_tables(meters, reading, own, None)
+    assert [sorted(each) for each in told] == [["at_s", "text"]]
+    assert "estimated from now on" in told[0]["text"]
+    assert re.search(r"\d\d:\d\d:\d\d: .*estimated from now on", " ".join(capsys.readouterr().out.split()))
+
+
+def test_doctor_tells_of_a_day_that_mixed_methods(bare, capsys):
+    """A ledger with attributed and estimated requests: the method changed; with one kind alone nothing is said."""
+    folders = Folders.find({"JOULINE_HOME": str(bare)})
+    for method, mixed in (("estimated", False), ("attributed", True)):
+        with Ledger(folders.data / FILE_NAME) as ledger:
+            ledger.record(Entry(joules=1.0, method=method))
+        assert ("the method changed: 1 attributed, 1 estimated" in check_meters(Config(), folders)[1]) is mixed

@@ -111,6 +111,20 @@ def test_a_mixture_of_classes_is_said(home, capsys):
     assert "not in the saving: ~27 J by the gate" in out
 
 
+def test_every_row_of_the_tables_carries_its_class(home, capsys):
+    """A measured route has no tilde and says so; an estimated one has both; every kind of work has its line."""
+    fill(home, 12, method="measured")
+    fill(home, 12, model="large", accepted_chars=10, outcome="accepted")
+    for kind in ("load", "residency", "cancelled", "prefetch"):
+        fill(home, 1, kind=kind)
+    assert run() == 0
+    out = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "large 12 12 12 120 ~12 J estimated ~36 J" in out
+    assert "small 12 12 0 0 12 J measured ~36 J" in out
+    assert "Apart from answers: cancelled ~1 J, prefetched ~1 J, loading ~1 J, residency ~1 J." in out
+    assert "~4.6 accepted characters a joule, ~0.22 J each." in out
+
+
 def test_since_leaves_out_what_is_older(home, capsys):
     """An age counts back from now."""
     fill(home, 1, at=time.time() - 7200)

@@ -1,6 +1,7 @@
 """The ledger: sums equal rows, nothing is lost, nothing is text, and trouble is one sentence."""
 
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -371,27 +372,83 @@ def kill_after(writer, acknowledgements):
     return int(rest[-1]) if rest else last
 
 
-def check_kills(path, rounds, writers):
-    """Kill writers in the middle of their work, and hold the ledger against its rows after each round."""
-    least = 0
-    for number in range(rounds):
-        running = [start_writer(path, f"s{number}-{index}") for index in range(writers)]
-        least += sum(kill_after(writer, 1 + (number + 3 * index) % 7) for index, writer in enumerate(running))
-        with contextlib.closing(sqlite3.connect(path)) as db:
-            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            rows, joules = db.execute("SELECT COUNT(*), SUM(joules) FROM entry").fetchone()
-        with Ledger(path) as ledger:
-            totals = ledger.totals()
-        assert totals.requests == rows >= least
-        assert totals.joules == pytest.approx(joules)
+def check_ledger(path, least):
+    """Hold the ledger against its rows: the file is sound, every acknowledged row is there, the sums are the rows'."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        rows, joules = db.execute("SELECT COUNT(*), SUM(joules) FROM entry").fetchone()
+    with Ledger(path) as ledger:
+        totals = ledger.totals()
+    assert totals.requests == rows >= least
+    assert totals.joules == pytest.approx(joules)
 
 
 def test_a_killed_process_loses_nothing_that_was_acknowledged(path):
     """SIGKILL in the middle of writing: the file is sound, and every flushed row is there."""
-    check_kills(path, rounds=2, writers=2)
+    least = 0
+    for number in range(2):
+        running = [start_writer(path, f"s{number}-{index}") for index in range(2)]
+        least += sum(kill_after(writer, 1 + (number + 3 * index) % 7) for index, writer in enumerate(running))
+        check_ledger(path, least)
+
+
+NURSERY = """
+import os, random, select, signal, sys
+from pathlib import Path
+from jouline.energy.entry import Entry
+from jouline.energy.ledger import Ledger
+
+def write(path, session, acknowledged):
+    ledger, number = Ledger(path), 0
+    while True:
+        for _ in range(5):
+            ledger.record(Entry(joules=1.0, method="measured", session=session))
+        ledger.flush()
+        number += 5
+        os.write(acknowledged, b"%d\\n" % number)
+
+def begin(path, session):
+    told, acknowledged = os.pipe()
+    process = os.fork()
+    if process:
+        os.close(acknowledged)
+        return process, told
+    os.close(told)
+    write(path, session, acknowledged)
+
+def end(process, told, wait_s):
+    heard = os.read(told, 65536)
+    select.select([], [], [], wait_s)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    while more := os.read(told, 65536):
+        heard += more
+    os.close(told)
+    return int(heard.split(b"\\n")[-2])
+
+path, draw = Path(sys.argv[1]), random.Random(7)
+for line in sys.stdin:
+    writers = [begin(path, f"s{line.strip()}-{index}") for index in range(4)]
+    print(sum(end(*writer, draw.uniform(0.0, 0.02)) for writer in writers), flush=True)
+"""
 
 
 @pytest.mark.e2e
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="writers are forked")
 def test_two_hundred_kills(path):
-    """The same two hundred times over one ledger, four processes at once."""
-    check_kills(path, rounds=50, writers=4)
+    """Two hundred writers killed at random moments, four at once on one ledger: totals equal the sum of the rows.
+
+    They are forked by a process that has no threads and has imported all they need, so that each begins at once.
+    """
+    least = 0
+    with subprocess.Popen(
+        [sys.executable, "-c", NURSERY, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as nursery:
+        for number in range(50):
+            nursery.stdin.write(f"{number}\n")
+            nursery.stdin.flush()
+            least += int(nursery.stdout.readline())
+            check_ledger(path, least)
+        nursery.stdin.close()
+    assert nursery.returncode == 0
+    assert least >= 200 * ROWS_A_BATCH

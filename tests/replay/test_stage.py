@@ -150,6 +150,10 @@ def test_a_rejected_suggestion_is_told() -> None:
             completion("a", energy=Energy(joules=0.25, method="measured", saved_joules=-0.5)),
             "spent 0.25 J, ~0.5 J more than always-large",
         ),
+        (
+            completion("a", energy=Energy(joules=0.25, method="attributed", saved_joules=3.0)),
+            "spent ~0.25 J, saved ~3 J",
+        ),
         (completion(energy=Energy()), "spent —, saved —"),
         (completion("a", action="cache"), "spent ~1 J, saves none: always-large has the cache too"),
         (completion(action="skip"), "spent ~1 J, avoided ~4 J"),

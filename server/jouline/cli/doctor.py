@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from jouline.errors import JoulineError
 Verdict = Literal["ok", "warning", "broken"]
 MARKS = {"ok": "✓", "warning": "!", "broken": "✗"}
 OLDEST_PYTHON = (3, 11)
+DAY_S = 86_400.0
 PLACE = "def mean(values):\n    return sum(values) / len("
 
 
@@ -117,21 +119,35 @@ def check_completion(config: Config, folders: Folders) -> tuple[Verdict, str]:
     )
     with build(config, folders, keep_ledger=False) as app:
         answers = {tier: app.complete(replace(request, route=tier), CancelToken()) for tier in ("small", "large")}
-        problems = app.problems
+        problems = (*app.problems, *(switch.sentence for switch in app.session_energy().switches))
     answered = ", ".join(f"{tier} in {answer.timings.total_ms:.0f} ms" for tier, answer in answers.items())
     return ("warning" if problems else "ok"), " ".join((f"Both models answer ({answered}).", *problems))
 
 
-def check_meters(_config: Config, _folders: Folders) -> tuple[Verdict, str]:
-    """Tell whether joules are counted, or why they are only estimated."""
+def check_meters(_config: Config, folders: Folders) -> tuple[Verdict, str]:
+    """Tell whether joules are counted, or why they are only estimated, and whether that changed of late."""
     from jouline.energy.meter import open_meters
 
     with open_meters() as meters:
         names = ", ".join(meter.name for meter in meters.all)
         if meters.counts_joules:
-            return "ok", f"Joules are counted by {names}."
+            return "ok", f"Joules are counted by {names}.{_mixed(folders)}"
         reasons = " ".join(f"{each.name}: {each.reason}. {each.remedy or ''}".strip() for each in meters.unavailable)
-    return "warning", f"Joules are estimated by {names}, as no counter can be read. {reasons}"
+    return "warning", f"Joules are estimated by {names}, as no counter can be read. {reasons}{_mixed(folders)}"
+
+
+def _mixed(folders: Folders) -> str:
+    """Tell of the last day's requests by how their joules are known, where that changed; else nothing."""
+    from jouline.energy.ledger import FILE_NAME, Ledger
+
+    path = folders.data / FILE_NAME
+    if not path.exists():
+        return ""
+    with Ledger(path) as ledger:
+        totals = ledger.totals(since=time.time() - DAY_S)
+    classes = {"measured": totals.measured, "attributed": totals.attributed, "estimated": totals.estimated}
+    used = [f"{count} {name}" for name, count in classes.items() if count]
+    return f" In the last day the method changed: {', '.join(used)}; the log says when." if len(used) > 1 else ""
 
 
 CHECKS: dict[str, Check] = {

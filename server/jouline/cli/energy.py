@@ -81,6 +81,7 @@ def document(meters: "Meters", reading: "Survey", own: "Overhead", second: "Veri
         "by_meter": [_meter_fields(meters, part, reading.seconds) for part in ours.parts],
         "unavailable": [asdict(each) for each in meters.unavailable],
         "caveats": list(ours.caveats),
+        "switches": [asdict(switch) for switch in meters.switches],
         "overhead": asdict(own),
         "verify": None if second is None else asdict(second) | {"agree": second.agree},
     }
@@ -161,7 +162,7 @@ def _print_tables(meters: "Meters", reading: "Survey", own: "Overhead", second: 
 
     console = Console()
     console.print(_meters_table(reading))
-    for line in _summary(reading, own, second):
+    for line in (*_summary(reading, own, second), *(switch.sentence for switch in meters.switches)):
         console.print(line, highlight=False, markup=False)
     for each in meters.unavailable:
         console.print(f"\n{each.name} cannot be read: {each.reason}.", highlight=False, markup=False)

@@ -102,6 +102,7 @@ def document(ledger: "Ledger", path: "Path", since: float | None) -> dict[str, A
         "by_route": _each(ledger.by("route", since)),
         "by_model": _each(ledger.by_model(since)),
         "by_language": _each(ledger.by("language", since)),
+        "by_session": _each(ledger.by("session", since)),
         "by_day": _each(ledger.by_day(since)),
     }
 
@@ -190,12 +191,12 @@ def _table(title: str, first: str, sums: "dict[str, Totals]") -> Any:
 
     table = Table(title=title)
     table.add_column(first)
-    for heading in ("requests", "shown", "accepted", "chars", "spent", "saved"):
+    for heading in ("requests", "shown", "accepted", "chars", "spent", "class", "saved"):
         table.add_column(heading, justify="right")
     for key, each in sums.items():
         saved = format_energy(each.saved_joules, exact=False)  # a saving is always an estimate
         counts = (each.requests, each.shown, each.accepted, each.accepted_chars)
-        table.add_row(key, *map(str, counts), _spent(each.joules, each), saved)
+        table.add_row(key, *map(str, counts), _spent(each.joules, each), each.method, saved)
     return table
 
 
@@ -212,7 +213,9 @@ def _lines(totals: "Totals") -> list[str]:
         lines.append("Apart from answers: " + ", ".join(known) + ".")
     lines.extend(_means(totals))
     if totals.accepted_chars and totals.accepted_chars_per_joule is not None:
-        lines.append(f"{totals.accepted_chars_per_joule:.2g} accepted characters a joule.")
+        sign = "" if totals.method == "measured" else "~"
+        each = _spent(1 / totals.accepted_chars_per_joule, totals)
+        lines.append(f"{sign}{totals.accepted_chars_per_joule:.2g} accepted characters a joule, {each} each.")
     if totals.joules_unknown:
         lines.append(f"The joules of {totals.joules_unknown} requests are not known and not in the sum.")
     return lines

@@ -48,7 +48,7 @@ def _answers(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _energy(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    exact = report["joules_method"] in ("measured", "attributed")
+    exact = report["joules_method"] == "measured"
 
     def energy(name: str) -> str:
         return format_energy(report[name], exact=exact)

@@ -93,7 +93,7 @@ def _method(tally: Tally) -> Text:
 
 
 def _energy(joules: float | None, method: str) -> str:
-    return format_energy(joules, exact=method in {"measured", "attributed"})
+    return format_energy(joules, exact=method == "measured")
 
 
 def _estimate(joules: float | None) -> str:
