@@ -156,7 +156,7 @@ def test_a_stopped_request_does_not_make_the_baseline_pay_twice(app: App) -> Non
 
     answer = app.complete(request, CancelToken())
 
-    assert standing.prompt_evaluated > 500
+    assert standing.prompt_evaluated > 200
     assert answer.energy.baseline_joules is not None
     per_token = 0.2 * answer.energy.baseline_joules
     assert answer.tokens.prompt_evaluated <= 2
