@@ -82,6 +82,11 @@ class App:
         return self._parts.card
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether the models lie on a GPU."""
+        return self._parts.on_gpu
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """One sentence for each part that had to be done without."""
         ledger = self._ledger.problem
@@ -161,17 +166,20 @@ class App:
         self._meters.use_gpu(self._parts.on_gpu)
 
 
-def build(config: Config, folders: Folders | None = None, *, keep_ledger: bool = True) -> App:
+def build(
+    config: Config, folders: Folders | None = None, *, keep_ledger: bool = True, meters: Meters | None = None
+) -> App:
     """Open the ledger, the meters and the pair that the settings name.
 
     Without `keep_ledger` the books are kept in memory alone, and so is what is learnt of the models' costs: what is
     replayed is not the user's own work.
-    Raises a JoulineError with one sentence where a model cannot be used. What can be done without (a router, a writable
+    `meters` are those that `open_meters` opens where none are given, and are closed with the application. Raises a
+    JoulineError with one sentence where a model cannot be used. What can be done without (a router, a writable
     ledger) becomes a sentence in `App.problems`.
     """
     folders = folders or Folders.find()
     with contextlib.ExitStack() as undo:
-        meters = undo.enter_context(open_meters())
+        meters = undo.enter_context(meters or open_meters())
         ledger = undo.enter_context(Ledger(folders.data / FILE_NAME if keep_ledger else None))
         books = Books(ledger, session=uuid.uuid4().hex)
         known = CostBook(folders.data / COSTS_FILE, read_only=not keep_ledger)

@@ -72,10 +72,14 @@ class NvidiaMeter:
             if self._by_energy:
                 raw = int(self._library.nvmlDeviceGetTotalEnergyConsumption(self._handle))
                 return self._counter.advance(raw, now_s, boot_s)
-            watts = self._library.nvmlDeviceGetPowerUsage(self._handle) * 1e-3
+            watts = self.watts()
         except self._library.NVMLError as error:
             return self._lost(now_s, f"{self.name} cannot be read any more: {error}")
         return self._integral.advance(watts, now_s, boot_s)
+
+    def watts(self) -> float:
+        """Return the board's power now, in watts; raises the library's error where it offers none."""
+        return float(self._library.nvmlDeviceGetPowerUsage(self._handle)) * 1e-3
 
     def close(self) -> None:
         """Stop reading; the library itself is closed by whoever opened it."""

@@ -37,7 +37,7 @@ class Verification:
 def verify(meters: Meters, seconds: float, wait: Callable[[float], None] = time.sleep) -> Verification:
     """Read the packages over the same window with our reader and with pyRAPL; never raises."""
     try:
-        begin, end = _open_pyrapl()
+        begin, end = open_pyrapl()
     except Exception as error:  # noqa: BLE001  pyRAPL raises whatever its paths hold
         return Verification(
             seconds=seconds,
@@ -75,7 +75,8 @@ def _verdict(ours: float | None, theirs: float | None, difference: float | None)
     return "pyRAPL gave no usable number over this window" if theirs is None else "the counters did not move"
 
 
-def _open_pyrapl() -> tuple[Callable[[], None], Callable[[], float | None]]:
+def open_pyrapl() -> tuple[Callable[[], None], Callable[[], float | None]]:
+    """Return functions that begin and end a reading of all packages in joules; raises whatever pyRAPL raises."""
     with _quiet():
         import pyRAPL  # noqa: PLC0415  its import logs and installs a root handler: late, and muffled
 
