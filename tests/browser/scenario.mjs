@@ -26,6 +26,7 @@ const PLACES = {
     'if self.width is No', 'self.depth = dep', 'self.height = hei', 'self.name = na', 'self.color = col',
     'self.area = self.width * self.hei', 'return self.wid',
   ],
+  typedOn: ['self.color = color', 'self.weight = self.width * 2', 'self.label = str(self.weight)', 'print(self.label)'],
   bracketed: [
     'if not isinstance(width, s', 'if isinstance(width, in', 'if not isinstance(depth, (int, flo',
     'self.sides = [width, height, dep', 'self.depth = len(dep', 'print(width, height, dep',
@@ -153,6 +154,11 @@ async function largeModel() {
 async function smallModel() {
   await setInFolder('jouline.energySaving', 100, /energy saving 100,/);
   step('energy saving 100, written into the settings file of the folder');
+  await bench.newLineBelow(FILE, 'self.width = width');
+  for (const typed of PLACES.typedOn) { // until there are enough requests for a claim
+    await bench.keyboard.type(`${typed}\n`, { delay: 90 });
+  }
+  await bench.revert();
   const offered = await suggestion(PLACES.small, from('small'));
   const status = await bench.statusText();
   step(`ghost text of the small model after "${offered.typed}": ${offered.ghost}; ${status}`);
@@ -162,7 +168,7 @@ async function smallModel() {
 }
 
 async function energyShown() {
-  const shown = /(small|large) · ~?[\d.]+ [kM]?J (saved|lost)/;
+  const shown = /(small|large) · (~?[\d.]+ [kM]?J (saved|lost)|no measurable saving)/;
   const text = await bench.untilStatus('the energy saved', (each) => shown.test(each));
   await bench.statusItem.hover();
   const hover = bench.page.locator('.monaco-hover', { hasText: 'Jouline' }).first();

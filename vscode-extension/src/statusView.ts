@@ -136,11 +136,16 @@ export function joules(amount: number | null, method: EnergyMethod): string {
   return `${method === 'measured' ? '' : '~'}${quantity(amount)}`;
 }
 
+// The server's own rule (energy/savings.py): no claim from fewer requests, nor within two standard errors.
+const REQUESTS_BEFORE_A_CLAIM = 10;
+const ERRORS_TO_BE_SURE = 2;
+
 // A loss is a word of its own: a minus sign behind the sign of an estimate is too easily overlooked.
-function savedOrLost({ savedJoules, method }: EnergyTotals): string {
+function savedOrLost({ savedJoules, savedStddev, spentJoules, method, requests }: EnergyTotals): string {
   if (savedJoules === null || method === 'unavailable') return UNKNOWN;
-  const lost = savedJoules < 0 && quantity(savedJoules) !== quantity(0);
-  return `${joules(Math.abs(savedJoules), 'estimated')} ${lost ? 'lost' : 'saved'}`;
+  if (requests < REQUESTS_BEFORE_A_CLAIM) return `${joules(spentJoules, method)} spent`;
+  if (Math.abs(savedJoules) <= ERRORS_TO_BE_SURE * (savedStddev ?? 0)) return 'no measurable saving';
+  return `${joules(Math.abs(savedJoules), 'estimated')} ${savedJoules < 0 ? 'lost' : 'saved'}`;
 }
 
 // What was saved is an estimate however well the rest is measured: the alternative never ran.

@@ -35,9 +35,16 @@ describe('the text in the status bar', () => {
   });
 
   it('calls a loss a loss', () => {
-    const loss = status('ready', { savedJoules: -0.14, method: 'estimated' });
+    const loss = status('ready', { savedJoules: -0.14, savedStddev: 0.03, method: 'estimated' });
     assert.equal(text({ status: loss }), '$(zap) small · ~0.14 J lost');
-    assert.equal(text({ status: status('ready', { savedJoules: -0.001 }) }), '$(zap) small · ~0 J saved');
+  });
+
+  it('claims nothing within the error, nor before ten requests', () => {
+    const within = status('ready', { savedJoules: 6, savedStddev: 3.4 });
+    assert.equal(text({ status: within }), '$(zap) small · no measurable saving');
+    assert.equal(text({ status: status('ready', { requests: 9 }) }), '$(zap) small · 30 J spent');
+    const early = status('ready', { requests: 9, method: 'estimated' });
+    assert.equal(text({ status: early }), '$(zap) small · ~30 J spent');
   });
 
   it('names no model before one has answered', () => {
