@@ -84,7 +84,7 @@ def test_a_killed_session_has_kept_what_it_learnt_so_far(laptop, tmp_path):
     """The book is written now and then, not only at the end."""
     path = tmp_path / "costs.json"
     costs = laptop.costs(CostBook(path))
-    laptop.learn(costs, 1.0, times=60)
+    laptop.learn(costs, 1.0, times=120)
     assert laptop.costs(CostBook(path)).predict("large", WORK) is not None
 
 

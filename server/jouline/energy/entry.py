@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from jouline.completion import Action, Method, Tier, Timings
@@ -70,12 +70,18 @@ class Entry:
 
     def row(self) -> dict[str, object]:
         """Return the columns and their values."""
-        flat = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"timings", "saved_by"}}
-        times = astuple(self.timings) if self.timings else (None,) * 5
-        saved = astuple(self.saved_by) if self.saved_by else (None,) * 5
-        flat |= zip(("queue_ms", "route_ms", "prompt_ms", "generate_ms", "total_ms"), times, strict=True)
-        flat |= zip(("saved_route", "saved_exit", "saved_stop", "saved_gate", "saved_drafts"), saved, strict=True)
-        return flat
+        row: dict[str, object] = {name: getattr(self, name) for name in _PLAIN}
+        for name in _TIMES:
+            row[name] = getattr(self.timings, name, None)
+        for means in _MEANS:
+            row[f"saved_{means}"] = getattr(self.saved_by, means, None)
+        return row
+
+
+# Looked up once: a row is written for every keystroke.
+_PLAIN = tuple(each.name for each in fields(Entry) if each.name not in {"timings", "saved_by"})
+_TIMES = tuple(each.name for each in fields(Timings))
+_MEANS = tuple(each.name for each in fields(SavedBy))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ Kept as sums (normal equations), so that observing costs the same whatever came 
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Self
 
 Vector = tuple[float, float, float]
@@ -13,6 +14,7 @@ Matrix = tuple[Vector, Vector, Vector]
 TINY = 1e-12
 RIDGE = 1e-9  # relative: keeps regressors that never varied from making the system singular
 _SIZE = 3
+_NOTHING: Matrix = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 
 
 class Line:
@@ -30,6 +32,8 @@ class Line:
         self._fixed_noise = 0.0
         self._fixed_rows = 0.0
         self._solved: tuple[Vector, Matrix] | None = None
+        self._spread: float | None = None
+        self._xx_xy = self._sums()
 
     @property
     def coefficients(self) -> Vector:
@@ -46,7 +50,7 @@ class Line:
                 self._xx[i][j] = self._xx[i][j] * keep + weight * x[i] * x[j]
         self._yy = self._yy * keep + weight * y * y
         self._rows = self._rows * keep + 1.0
-        self._solved = None
+        self._solved = self._spread = None
 
     def add_fixed(self, x: Vector, y: float, scale: float, times: float) -> None:
         """Take a belief that weighs as `times` rows and never fades; add its noise with `add_noise`."""
@@ -56,12 +60,13 @@ class Line:
             for j in range(_SIZE):
                 self._fixed_xx[i][j] += weight * x[i] * x[j]
         self._fixed_yy += weight * y * y
-        self._solved = None
+        self._solved = self._spread = None
 
     def add_noise(self, relative: float, times: float) -> None:
         """Take a belief about the noise, relative to a row's size, that weighs as `times` rows."""
         self._fixed_noise += relative**2 * times
         self._fixed_rows += times
+        self._spread = None
 
     def value(self, x: Vector) -> float:
         """Return the fitted value at `x`."""
@@ -101,8 +106,10 @@ class Line:
 
     def _solve(self) -> tuple[Vector, Matrix]:
         if self._solved is None:
-            xx, xy = self._sums()
-            self._solved = (_best_non_negative(xx, xy), _inverse(xx))
+            xx, xy = self._xx_xy = self._sums()
+            free, inverse = _whole(xx, xy)
+            # Where the best of all has no negative weight it is also the best of those without.
+            self._solved = (free if free and min(free) >= 0 else _best_non_negative(xx, xy), inverse)
         return self._solved
 
     def _sums(self) -> tuple[list[list[float]], list[float]]:
@@ -112,8 +119,13 @@ class Line:
         return xx, [a + b for a, b in zip(self._xy, self._fixed_xy, strict=True)]
 
     def _dispersion(self) -> float:
+        if self._spread is None:
+            self._spread = self._scatter()
+        return self._spread
+
+    def _scatter(self) -> float:
         w = self.coefficients
-        xx, xy = self._sums()
+        xx, xy = self._xx_xy
         fitted = sum(w[i] * xx[i][j] * w[j] for i in range(_SIZE) for j in range(_SIZE))
         crossed = sum(w[i] * xy[i] for i in range(_SIZE))
         residual = max(0.0, self._yy + self._fixed_yy - 2 * crossed + fitted)
@@ -122,33 +134,50 @@ class Line:
 
 
 def _best_non_negative(xx: list[list[float]], xy: list[float]) -> Vector:
-    """Return the minimum of w'Xw - 2w'y over w >= 0: with three regressors, all seven supports are tried."""
-    best: tuple[float, list[float]] = (0.0, [0.0] * _SIZE)
-    for size in range(1, _SIZE + 1):
-        for support in itertools.combinations(range(_SIZE), size):
-            found = _solve_on(xx, xy, support)
-            if found is None or min(found) < 0:
-                continue
-            w = [0.0] * _SIZE
-            for index, each in zip(support, found, strict=True):
-                w[index] = each
+    """Return the minimum of w'Xw - 2w'y over w >= 0 that leaves at least one regressor out: all six are tried."""
+    best: tuple[float, Vector] = (0.0, (0.0, 0.0, 0.0))
+    for found in (*_alone(xx, xy), *_in_pairs(xx, xy)):
+        if min(found) >= 0:
             # At a stationary point the objective is -w'y.
-            best = min(best, (-sum(w[i] * xy[i] for i in range(_SIZE)), w))
-    return (best[1][0], best[1][1], best[1][2])
+            best = min(best, (-sum(w * y for w, y in zip(found, xy, strict=True)), found))
+    return best[1]
 
 
-def _solve_on(xx: list[list[float]], xy: list[float], support: tuple[int, ...]) -> list[float] | None:
-    """Solve the equations of these regressors alone by Gaussian elimination with diagonal scaling."""
-    scale = [math.sqrt(xx[i][i]) for i in support]
+def _alone(xx: list[list[float]], xy: list[float]) -> Iterator[Vector]:
+    for i in range(_SIZE):
+        w = xy[i] / xx[i][i]
+        yield (w if i == 0 else 0.0, w if i == 1 else 0.0, w if i == 2 else 0.0)
+
+
+def _in_pairs(xx: list[list[float]], xy: list[float]) -> Iterator[Vector]:
+    for i, j in itertools.combinations(range(_SIZE), 2):
+        whole = xx[i][i] * xx[j][j]
+        determinant = whole - xx[i][j] ** 2
+        if determinant > RIDGE / 10 * whole:
+            w = [0.0] * _SIZE
+            w[i] = (xy[i] * xx[j][j] - xy[j] * xx[i][j]) / determinant
+            w[j] = (xy[j] * xx[i][i] - xy[i] * xx[i][j]) / determinant
+            yield (w[0], w[1], w[2])
+
+
+def _whole(xx: list[list[float]], xy: list[float]) -> tuple[Vector | None, Matrix]:
+    """Return the unbounded solution and the inverse, from one elimination; None and zeros where there is none."""
+    scale = [math.sqrt(xx[i][i]) for i in range(_SIZE)]
     rows = [
-        [xx[i][j] / (si * sj) for j, sj in zip(support, scale, strict=True)] + [xy[i] / si]
-        for i, si in zip(support, scale, strict=True)
+        [xx[i][j] / (scale[i] * scale[j]) for j in range(_SIZE)]
+        + [xy[i] / scale[i]]
+        + [1.0 / scale[i] if axis == i else 0.0 for axis in range(_SIZE)]
+        for i in range(_SIZE)
     ]
     solved = _eliminate(rows)
-    return None if solved is None else [value / s for value, s in zip(solved, scale, strict=True)]
+    if solved is None:
+        return None, _NOTHING
+    a, b, c = ([value / scale[i] for value in row] for i, row in enumerate(solved))
+    return (a[0], b[0], c[0]), ((a[1], a[2], a[3]), (b[1], b[2], b[3]), (c[1], c[2], c[3]))
 
 
-def _eliminate(rows: list[list[float]]) -> list[float] | None:
+def _eliminate(rows: list[list[float]]) -> list[list[float]] | None:
+    """Return the right sides of a square system once its left side is the identity; None where it is singular."""
     size = len(rows)
     for column in range(size):
         pivot = max(range(column, size), key=lambda row: abs(rows[row][column]))
@@ -159,16 +188,7 @@ def _eliminate(rows: list[list[float]]) -> list[float] | None:
             if row != column:
                 factor = rows[row][column] / rows[column][column]
                 rows[row] = [a - factor * b for a, b in zip(rows[row], rows[column], strict=True)]
-    return [rows[i][size] / rows[i][i] for i in range(size)]
-
-
-def _inverse(xx: list[list[float]]) -> Matrix:
-    columns = []
-    for axis in range(_SIZE):
-        unit = [1.0 if axis == i else 0.0 for i in range(_SIZE)]
-        solved = _solve_on(xx, unit, tuple(range(_SIZE)))
-        columns.append((solved[0], solved[1], solved[2]) if solved else (0.0, 0.0, 0.0))
-    return (columns[0], columns[1], columns[2])
+    return [[value / rows[i][i] for value in rows[i][size:]] for i in range(size)]
 
 
 def _flat(matrix: list[list[float]]) -> list[float]:

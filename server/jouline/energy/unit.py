@@ -13,20 +13,18 @@ from jouline.energy.window import Measurement
 class Unit:
     """A unit of cost and the meters behind it. Costs under different `name`s are not comparable.
 
+    The name is the unit and, for joules, the counters that are summed.
+
     `joules_per_cost` is 1 for joules, and the watts of a busy core for CPU-seconds: what is fitted on processor time
     stays right when a better figure for the watts is found. `step_s` is the time between two steps of the slowest
     counter: a shorter window cannot be measured.
     """
 
     kind: CostUnit
+    name: str
     meters: frozenset[str]
     joules_per_cost: float
     step_s: float
-
-    @property
-    def name(self) -> str:
-        """The unit and, for joules, the counters that are summed."""
-        return self.kind if self.kind == "cpu-seconds" else f"joules by {', '.join(sorted(self.meters))}"
 
     def cost(self, measurement: Measurement) -> float | None:
         """Return a window's cost; None where a counter was silent and something else stood in for it."""
@@ -46,5 +44,7 @@ def unit_of(meters: Iterable[Meter], core: CoreWatts) -> Unit:
     names = frozenset(meter.name for meter in counted)
     step_s = max((meter.resolution_s for meter in counted), default=0.0)
     if all(meter.sharing == "own" for meter in counted):
-        return Unit(kind="cpu-seconds", meters=names, joules_per_cost=core.watts, step_s=step_s)
-    return Unit(kind="joules", meters=names, joules_per_cost=1.0, step_s=step_s)
+        return Unit(kind="cpu-seconds", name="cpu-seconds", meters=names, joules_per_cost=core.watts, step_s=step_s)
+    return Unit(
+        kind="joules", name=f"joules by {', '.join(sorted(names))}", meters=names, joules_per_cost=1.0, step_s=step_s
+    )

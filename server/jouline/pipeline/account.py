@@ -126,7 +126,9 @@ class Account:
         if baseline is None or spent.joules is None:
             return spent
         written = min(float(runs[-1].generation.generated_tokens), length)
-        as_far = self._costs.predict("large", Work(prompt_evaluated=evaluated, generated=written)) or baseline
+        as_far = baseline
+        if written < length:
+            as_far = self._costs.predict("large", Work(prompt_evaluated=evaluated, generated=written)) or baseline
         saved = saving(baseline, spent.joules, spent_stddev)
         parts = split_saving(baseline.value, as_far.value, spent.joules, "route")
         return replace(

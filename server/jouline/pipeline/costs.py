@@ -9,7 +9,7 @@ from jouline.energy.meter import Meters
 from jouline.energy.savings import CostModel, Estimate, Prior, Work
 from jouline.energy.window import Measurement
 
-_SAVE_EVERY = 50  # observations
+_SAVE_EVERY = 100  # observations
 _LOOK_EVERY_S = 5.0  # at mains or battery, which takes reading several files
 
 
@@ -33,7 +33,7 @@ class Costs:
         self._now = now
         self._power: str = meters.power
         self._look_at = now() + _LOOK_EVERY_S
-        self._latest: dict[Tier, tuple[str, CostModel]] = {}
+        self._latest: dict[Tier, tuple[tuple[str, str], CostModel]] = {}  # by unit and power source
         self._unsaved = 0
 
     def begin(self, tier: Tier, warmed: Prior | None) -> None:
@@ -63,23 +63,29 @@ class Costs:
 
     def _model(self, tier: Tier) -> CostModel:
         """Return the model for the present power source; a new one starts from what the last one found."""
+        self._look()
+        now, latest = (self._meters.unit.name, self._power), self._latest.get(tier)
+        if latest is not None and latest[0] == now:
+            return latest[1]
         circumstances = self._circumstances(tier)
         model = self._book.recall(circumstances)
         if model is None:
             model = CostModel(self._prior(tier, circumstances.unit))
             self._book.keep(circumstances, model)
-        self._latest[tier] = circumstances.unit, model
+        self._latest[tier] = now, model
         return model
 
-    def _circumstances(self, tier: Tier) -> Circumstances:
+    def _look(self) -> None:
         if self._now() >= self._look_at:
             self._power, self._look_at = self._meters.power, self._now() + _LOOK_EVERY_S
+
+    def _circumstances(self, tier: Tier) -> Circumstances:
         unit = self._meters.unit.name
         return Circumstances(model=self._models[tier], device=self._device, power=self._power, unit=unit)
 
     def _prior(self, tier: Tier, unit: str) -> Prior | None:
-        before, found = self._latest.get(tier, (unit, None))
-        coefficients = found.coefficients if found and before == unit else None
+        latest = self._latest.get(tier)
+        coefficients = latest[1].coefficients if latest and latest[0][0] == unit else None
         if coefficients is None:
             return None
         per_prompt_token, per_generated_token, per_request = coefficients
