@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jouline.cli.complete import _around, _parse_place
+from jouline.cli.complete import _around, place
 from jouline.cli.form import completion_fields
 from jouline.cli.main import main
 from jouline.cli.source import MAX_BYTES, language_of, read_source
@@ -86,15 +86,36 @@ def test_what_is_not_an_ordinary_file_is_not_read(capsys, device):
     said(capsys)
 
 
-BAD_PLACES = ["", ":", "1:1", "{}", "{}:1", "{}:1:", "{}:0:1", "{}:1:0", "{}:-1:1", "{}:a:b", "{}:1.5:1", "{}:1:1:"]
-BAD_PLACES += ["{}:1:" + "9" * 5000, "{}:2:2", "{}:99:1", "{}:1:11"]
+MALFORMED = ["", ":", "1:1", "{}", "{}:1", "{}:1:", "{}:0:1", "{}:1:0", "{}:-1:1", "{}:a:b", "{}:1.5:1", "{}:1:1:"]
+MALFORMED += ["{}:1:" + "9" * 5000]
 
 
-@pytest.mark.parametrize("place", BAD_PLACES, ids=lambda place: place[:20])
-def test_a_place_that_is_none_is_one_sentence(source, capsys, place):
-    """Malformed, counted from 0, beyond the last line or column: the status is 1."""
-    assert main(["complete", place.format(source)]) == 1
-    said(capsys)
+@pytest.mark.parametrize("malformed", MALFORMED, ids=lambda text: text[:20])
+def test_a_place_that_is_written_wrong_is_wrong_usage(source, capsys, malformed):
+    """Not FILE:LINE:COL, or counted from 0: the status is 2, as for any wrong usage."""
+    with pytest.raises(SystemExit) as left:
+        main(["complete", malformed.format(source)])
+    out, err = capsys.readouterr()
+    assert left.value.code == 2
+    assert out == ""
+    assert "is not a place; write FILE:LINE:COL with numbers from 1" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "beyond", "sentence"),
+    [
+        (CODE, "99:1", "has 10 lines, so there is no line 99."),
+        (CODE, "1:11", "has 9 characters, so there is no column 11."),
+        ("x", "2:1", "has 1 line, so there is no line 2."),
+        ("x", "1:3", "has 1 character, so there is no column 3."),
+        ("", "1:2", "has 0 characters, so there is no column 2."),
+    ],
+)
+def test_a_place_beyond_the_end_is_one_sentence(source, capsys, content, beyond, sentence):
+    """Beyond the last line or column: the sentence says how far the file goes, and the status is 1."""
+    source.write_text(content, encoding="utf-8")
+    assert main(["complete", f"{source}:{beyond}"]) == 1
+    assert sentence in said(capsys)
 
 
 @given(text=st.text("ab\n\r😀", max_size=30), data=st.data())
@@ -115,7 +136,7 @@ def test_a_place_splits_the_text_as_an_editor_would(text, data, tmp_path_factory
 
 def test_a_place_may_have_colons_in_its_path():
     """Only the last two numbers are line and column."""
-    path, line, column = _parse_place("C:\\code\\a:1.py:20:3")
+    path, line, column = place("C:\\code\\a:1.py:20:3")
     assert (str(path), line, column) == ("C:\\code\\a:1.py", 20, 3)
 
 

@@ -151,17 +151,68 @@ def test_a_foreign_output_is_refused_and_left_alone(scripted, files, capsys, con
 
 
 def test_what_cannot_be_read_or_written_is_one_sentence(scripted, files, capsys, tmp_path):
-    """No such input, a folder, not UTF-8, an output in no folder or that is one."""
+    """No such input, a folder, an output in no folder or that is one."""
     good = tmp_path / "good.jsonl"
-    latin, odd = tmp_path / "latin.jsonl", tmp_path / "odd" / "out.jsonl"
+    odd = tmp_path / "odd" / "out.jsonl"
     write(good, GOOD)
-    latin.write_bytes("größe".encode("latin-1"))
-    pairs = [(files[0], files[1]), (tmp_path, files[1]), (latin, files[1]), (good, tmp_path), (good, odd)]
+    pairs = [(files[0], files[1]), (tmp_path, files[1]), (good, tmp_path), (good, odd)]
     for pair in pairs:
         assert run(pair) == 1
         out, err = capsys.readouterr()
         assert (out, err.count("\n")) == ("", 1), pair
         assert err.startswith("jouline: ")
+
+
+def test_a_line_that_is_not_utf8_is_that_rows_error(scripted, files):
+    """The others are answered, the order is kept, and another run finds all of it done."""
+    latin = '{"task_id": 1, "prompt": "größe"}\n'.encode("latin-1")
+    first, last = (json.dumps(row).encode() + b"\n" for row in (GOOD[0], GOOD[2]))
+    files[0].write_bytes(first + latin + last)
+    assert run(files) == run(files) == 0
+    out = rows(files[1])
+
+    assert [row.get("task_id") for row in out] == [0, None, 2]
+    assert out[1]["error"] == "This line is not UTF-8 text."
+    assert out[0]["completion"] == out[2]["completion"] == "answer"
+    assert len(scripted.asked) == 2
+
+
+OTHER_WISHES = [("--route", "large"), ("--energy-saving", "7"), ("--multiline", "never")]
+
+
+@pytest.mark.parametrize("other", OTHER_WISHES, ids=lambda options: options[0])
+@pytest.mark.parametrize("bad", [False, True])
+def test_answers_that_were_asked_for_otherwise_are_not_mixed(scripted, files, capsys, other, bad):
+    """Each row says what was asked; under other settings its file is refused in one sentence and stays as it is."""
+    write(files[0], ["not json"] if bad else GOOD)
+    assert run(files) == 0
+    whole = files[1].read_bytes()
+    (asked,) = {json.dumps(row["asked"]) for row in rows(files[1])}
+    files[1].write_bytes(whole + b'{"torn')
+    before = len(scripted.asked)
+
+    assert json.loads(asked).keys() == {"route", "energy_saving", "multiline"}
+    assert run(files, *other) == 1
+    err = capsys.readouterr().err
+    assert "other settings; name another output file." in err
+    assert err.count("\n") == 1
+    assert files[1].read_bytes() == whole + b'{"torn'
+    assert len(scripted.asked) == before
+
+
+@pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
+def test_the_input_is_never_the_output(scripted, files, capsys, link):
+    """One file under one name or two: one sentence, and the rows stay as they are."""
+    write(files[0], GOOD)
+    target = files[0]
+    if link:
+        target = files[1]
+        getattr(target, link)(files[0])
+    before = files[0].read_bytes()
+
+    assert run((files[0], target)) == 1
+    assert capsys.readouterr().err == f"jouline: {target} is the input itself; name another output file.\n"
+    assert files[0].read_bytes() == before
 
 
 def test_no_rows_are_no_error(scripted, files):
@@ -201,9 +252,9 @@ def test_the_completion_fits_between_prompt_and_suffix(prompt, suffix, text, rep
 
 def test_an_output_that_is_not_there_has_nothing_done(tmp_path):
     """And a folder is no output."""
-    assert _count_done(tmp_path / "none.jsonl", []) == 0
+    assert _count_done(tmp_path / "none.jsonl", [], {}) == 0
     with pytest.raises(ConfigError, match="cannot be added to"):
-        _count_done(tmp_path, [])
+        _count_done(tmp_path, [], {})
 
 
 @pytest.mark.model

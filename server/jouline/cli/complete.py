@@ -19,7 +19,7 @@ _PLACE = re.compile(r"(.+):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})", re.DOTALL)
 def register(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser("complete", help="complete at one place of a file")
-    parser.add_argument("place", metavar="FILE:LINE:COL", help="lines and columns count from 1")
+    parser.add_argument("place", type=place, metavar="FILE:LINE:COL", help="lines and columns count from 1")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_route_options(parser)
     parser.set_defaults(run=run)
@@ -31,6 +31,14 @@ def add_route_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--energy-saving", type=percent, metavar="0..100", help="0 always the large model")
 
 
+def place(text: str) -> tuple[Path, int, int]:
+    """Parse `FILE:LINE:COL`, both numbers from 1."""
+    found = _PLACE.fullmatch(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a place; write FILE:LINE:COL with numbers from 1")
+    return Path(found[1]), int(found[2]), int(found[3])
+
+
 def percent(text: str) -> int:
     """Parse a whole number from 0 to 100."""
     if not text.isdecimal() or int(text) > 100:
@@ -40,7 +48,7 @@ def percent(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Print one completion."""
-    path, line, column = _parse_place(args.place)
+    path, line, column = args.place
     text = read_source(path)
     prefix, suffix = _around(text, line, column, path)
     config = settings(energy_saving=args.energy_saving)
@@ -59,24 +67,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _parse_place(place: str) -> tuple[Path, int, int]:
-    found = _PLACE.fullmatch(place)
-    if not found:
-        raise ConfigError(f"{place!r} is not a place; write FILE:LINE:COL with numbers that count from 1.")
-    return Path(found[1]), int(found[2]), int(found[3])
-
-
 def _around(text: str, line: int, column: int, path: Path) -> tuple[str, str]:
     """Return the text before the place and, from the line's end on, after it."""
     lines = text.split("\n")
     if line > len(lines):
-        raise ConfigError(f"{path} has {len(lines)} lines, so there is no line {line}.")
+        raise ConfigError(f"{path} has {_counted(len(lines), 'line')}, so there is no line {line}.")
     here = lines[line - 1].removesuffix("\r")
     if column > len(here) + 1:
-        raise ConfigError(f"Line {line} of {path} has {len(here)} characters, so there is no column {column}.")
+        raise ConfigError(
+            f"Line {line} of {path} has {_counted(len(here), 'character')}, so there is no column {column}."
+        )
     before = "\n".join([*lines[: line - 1], here[: column - 1]])
     after = "".join("\n" + following for following in lines[line:])
     return before, after
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _plain(completion: Completion) -> str:

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -32,21 +33,25 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import track
 
     lines = _read_lines(args.source)
-    done = _count_done(args.target, lines)
+    if args.target.exists() and args.target.samefile(args.source):
+        raise ConfigError(f"{args.target} is the input itself; name another output file.")
     config = settings(energy_saving=args.energy_saving)
     wishes = {"route": args.route, "energy_saving": config.energy_saving, "multiline": args.multiline}
+    done = _count_done(args.target, lines, wishes)
     console = Console(stderr=True)
     with open_app(config, keep_ledger=False) as app, _open_for_append(args.target) as out:
         for line in track(lines[done:], "infill", console=console, disable=not sys.stderr.isatty()):
-            row = _answer(app, line, wishes)
+            row = {**_answer(app, line, wishes), "asked": wishes}
             out.write(json.dumps(row) + "\n")  # in ASCII: a row may hold what no UTF-8 can
             out.flush()
     return 0
 
 
-def _answer(app: Any, line: str, wishes: dict[str, Any]) -> dict[str, Any]:
+def _answer(app: Any, line: bytes, wishes: dict[str, Any]) -> dict[str, Any]:
     row = _row(line)
     if row is None:
+        if not _is_utf8(line):
+            return {"error": "This line is not UTF-8 text."}
         return {"error": "This line is not a JSON object."}
     if not isinstance(row.get("prompt"), str):
         return {**row, "error": "The row has no text under `prompt`."}
@@ -83,31 +88,36 @@ def _complete(app: Any, prompt: str, suffix: str, wishes: dict[str, Any]) -> dic
     return fields
 
 
-def _read_lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[bytes]:
+    """Return the lines that hold anything. Only a line feed ends one: a row's text may hold other breaks."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        return [line for line in text.split("\n") if line.strip()]  # no other line break: a row's text may hold them
+        return [line for line in path.read_bytes().removeprefix(BOM_UTF8).split(b"\n") if line.strip()]
     except FileNotFoundError:
         raise ConfigError(f"There is no file {path}.") from None
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"{path} cannot be read as UTF-8 text.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}).") from None
 
 
-def _count_done(target: Path, lines: list[str]) -> int:
-    """Return how many rows the output already holds; a torn last line is cut off, a foreign file is refused."""
+def _count_done(target: Path, lines: list[bytes], wishes: dict[str, Any]) -> int:
+    """Return how many rows the output already holds, and cut off a torn last line.
+
+    Raises ConfigError, leaving the file as it is, where it holds anything but answers to these rows and wishes.
+    """
     if not target.exists():
         return 0
     try:
         written = target.read_bytes()
-        end = written.rfind(b"\n") + 1
-        whole = written[:end].decode().split("\n")[:-1]
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         raise ConfigError(f"{target} cannot be added to; name another output file.") from None
+    end = written.rfind(b"\n") + 1
+    whole = written[:end].split(b"\n")[:-1]
     if len(whole) > len(lines):
         raise ConfigError(f"{target} holds more rows than the input; name another output file.")
     answers = [_row(line) for line in whole]
     if None in answers or _ids(answers) != _ids([_row(line) for line in lines[: len(whole)]]):
         raise ConfigError(f"{target} holds something else than answers to these rows; name another output file.")
+    if any(row and row.get("asked") != wishes for row in answers):
+        raise ConfigError(f"{target} holds answers asked for with other settings; name another output file.")
     if end < len(written):
         os.truncate(target, end)
     return len(whole)
@@ -117,10 +127,18 @@ def _ids(rows: Sequence[dict[str, Any] | None]) -> list[Any]:
     return [row.get("task_id") if row else None for row in rows]
 
 
-def _row(line: str) -> dict[str, Any] | None:
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
     """Return a line's JSON object, None if it holds none."""
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode())
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
