@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jouline.completion import Timings
 from jouline.energy.entry import Entry, Totals
-from jouline.energy.ledger import RETRY_S, Ledger, open_database, read_rows
+from jouline.energy.ledger import FILE_NAME, RETRY_S, Ledger, open_database, read_rows
 from jouline.energy.migrations import STEPS
 from jouline.energy.savings import SavedBy
 
@@ -243,6 +243,17 @@ def test_many_openers_migrate_once(path):
     assert failures == []
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (len(STEPS),)
+
+
+def test_two_editors_that_begin_at_once_both_write(tmp_path):
+    """Making a new ledger is a moment in which they collide; neither is left with its memory alone."""
+    said = []
+    for number in range(60):
+        path = tmp_path / str(number) / FILE_NAME
+        with Ledger(path, on_problem=said.append) as one, Ledger(path, on_problem=said.append) as two:
+            one.record(request(session="one"))
+            two.record(request(session="two"))
+    assert said == []
 
 
 def test_two_editors_share_a_ledger(path):

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = "ledger.sqlite"
 WAIT_FOR_OTHERS_S = 5.0
+COLLISION_S = 0.01
 RETRY_S = 30.0
 KEPT_FOR_RETRY = 20_000
 
@@ -289,7 +290,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 def _open_writer(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=WAIT_FOR_OTHERS_S, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        _use_wal(db)
         # NORMAL: a killed process loses nothing that was committed, a power cut perhaps the last moments.
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
@@ -298,6 +299,20 @@ def _open_writer(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to WAL. Two who do so at once on a new file collide at once: SQLite's own waiting does not cover it."""
+    until = time.monotonic() + WAIT_FOR_OTHERS_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(COLLISION_S)
+        else:
+            return
 
 
 def _open_reader(path: Path) -> sqlite3.Connection:
