@@ -21,7 +21,7 @@ from jouline.energy.ledger import Ledger, read_rows
 from jouline.energy.meter import open_meters
 from jouline.energy.nvml import Nvidia
 from jouline.engine.generate import Limits
-from jouline.errors import CatalogueError, ConfigError
+from jouline.errors import ConfigError
 from jouline.pipeline.books import Books
 from jouline.pipeline.serve import _Work
 from jouline.router.router import FixedRouter
@@ -276,11 +276,12 @@ def test_boards_are_read_only_while_a_model_lies_on_one(tmp_path: Path, monkeypa
     assert [*opened, library.open] == [1, 0, 1, 0]
 
 
-def test_an_unknown_model_setting_is_refused_and_the_old_pair_stays(app: App) -> None:
-    """Settings that name no model raise one sentence; what was open goes on answering."""
-    with pytest.raises(CatalogueError, match="no-such-model"):
-        app.reconfigure(Config(model_small="no-such-model"))
+def test_an_unknown_model_setting_gives_the_default_pair_and_one_sentence(app: App) -> None:
+    """Settings that name no model are told once; the pair that comes with the program answers."""
+    app.reconfigure(Config(model_small="no-such-model"))
 
+    assert app.card.id == "embedded"
+    assert ["no-such-model" in problem for problem in app.problems] == [True]
     assert app.complete(at_mark(SOURCE, trigger="invoked"), CancelToken()).text
 
 

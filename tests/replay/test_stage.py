@@ -180,7 +180,7 @@ def test_totals_name_their_method() -> None:
     tally.add(Superseded(at_ms=1.0, engine_ms=5.0, joules=0.5, cpu_seconds=0.1))
     told = "\n".join(line.plain for line in totals(tally))
     assert "estimated: test" in told
-    assert "~0.5 J of it in stopped requests" in told
+    assert "~0.5 J more on stopped requests" in told
     assert "75 % of what always-large takes" in told
 
 

@@ -13,6 +13,8 @@ from jouline.engine.healing import Spelling
 from jouline.engine.session import Session
 from jouline.engine.vocabulary import Vocabulary
 
+_SAME_LINES = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -141,6 +143,12 @@ def repeats(tokens: Sequence[int]) -> bool:
         if len(tokens) >= span and tokens[-span:] == list(tokens[-period:]) * times:
             return True
     return False
+
+
+def repeats_lines(text: bytes) -> bool:
+    """Whether the last three whole lines that are not blank are one line over and over."""
+    lines = [line for line in text.split(b"\n")[:-1] if line.strip()]
+    return len(lines) >= _SAME_LINES and len(set(lines[-_SAME_LINES:])) == 1
 
 
 def block_end(text: bytes, indent: int) -> int | None:

@@ -31,10 +31,12 @@ class AlwaysLarge:
     """The baseline's timeline: how many prompt tokens it would have evaluated, how many it would have written."""
 
     def __init__(self, natural_tokens: float) -> None:
-        """`natural_tokens` is the calibrated mean length of the large model's answers when nothing stops them."""
+        """`natural_tokens` is the mean length of what the large model writes where it would be stopped early.
+
+        It is fixed, not learned from answers that came to their end: those are the sure and short ones.
+        """
         self._timeline: tuple[int, ...] = ()
-        self._natural_tokens = natural_tokens
-        self._seen = 20.0  # weight of the calibrated mean, in answers
+        self.natural_tokens = natural_tokens
 
     def ask(self, prompt: tuple[int, ...], answer: tuple[int, ...]) -> int:
         """Move the timeline to `prompt` and `answer`; returns the prompt tokens that would have been evaluated."""
@@ -48,19 +50,10 @@ class AlwaysLarge:
         self._timeline = prompt[: max(known, evaluated)]
 
     def length(self, runs: tuple[Run, ...]) -> float:
-        """Return how many tokens it would have written, from the last run if that came to its natural end."""
+        """Return how many tokens it would have written: those of the last run if that came to its natural end."""
         last = runs[-1].generation
-        if last.stop not in _NATURAL_STOPS:
-            return max(self._natural_tokens, float(last.generated_tokens))
-        if runs[-1].tier == "large":
-            self._seen += 1
-            self._natural_tokens += (last.generated_tokens - self._natural_tokens) / self._seen
-        return float(last.generated_tokens)
-
-    @property
-    def natural_tokens(self) -> float:
-        """The mean length of an answer that nothing stops."""
-        return self._natural_tokens
+        written = float(last.generated_tokens)
+        return written if last.stop in _NATURAL_STOPS else max(self.natural_tokens, written)
 
 
 class Account:

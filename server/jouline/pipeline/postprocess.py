@@ -49,18 +49,28 @@ def strip_end(_request: CompletionRequest, offer: Offer) -> Offer | Discard:
 def fit_rest_of_line(request: CompletionRequest, offer: Offer) -> Offer | Discard:
     """Cover the part of the line right of the cursor that the text brings itself.
 
-    Brackets that the editor closed are covered as far as the text closes them; other text must be the text's own end.
+    Brackets that the editor closed are covered as far as the text closes them; other text must be the text's own end
+    or its beginning. Else nothing is offered but to who asks by hand before something other than a word or a string.
     """
     rest = request.rest_of_line
     if not rest.strip():
         return replace(offer, replace=len(rest))
     if all(char in _CLOSERS or char in _AFTER_CLOSERS for char in rest):
         return replace(offer, replace=_covered(offer.text, rest))
-    if not offer.text.endswith(rest.strip()):
-        return offer if request.trigger == "invoked" else Discard(reason="There is other text right of the cursor.")
     if offer.text == rest.strip():
         return Discard(reason="The line already goes on like this.")
-    return replace(offer, replace=len(rest))
+    if offer.text.endswith(rest.strip()) or offer.text.startswith(rest.strip()):
+        return replace(offer, replace=len(rest))
+    by_hand = request.trigger == "invoked" and not (rest[0].isalnum() or rest[0] in "_\"'")
+    return offer if request.show_all or by_hand else Discard(reason="There is other text right of the cursor.")
+
+
+def whole_lines(text: str) -> str:
+    """Return a text that was broken off without its last, unfinished line and without lines said over and over."""
+    lines = text.split("\n")[:-1] if "\n" in text else [text]
+    while len(lines) > 1 and lines[-1] == lines[-2]:
+        lines.pop()
+    return "\n".join(lines)
 
 
 def drop_repeated_line(request: CompletionRequest, offer: Offer) -> Offer | Discard:

@@ -27,7 +27,7 @@ from jouline.pipeline.books import Books
 from jouline.pipeline.cache import CacheEntry, CompletionCache
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.options import PipelineOptions
-from jouline.pipeline.postprocess import Discard, Offer, finish
+from jouline.pipeline.postprocess import Discard, Offer, finish, whole_lines
 from jouline.router.gate import hold_back
 from jouline.router.router import Decision, FixedRouter, Review, Router
 
@@ -156,8 +156,10 @@ class Pipeline:
         if silence := _silence(request, run, review):
             self._remember(request, work, "")
             return self._completion("none", silence, work=work, confidence=confidence)
-        self._remember(request, work, run.generation.text)
-        offer = finish(request, run.generation.text)
+        broken_off = run.generation.stop in ("length", "repetition")
+        text = whole_lines(run.generation.text) if broken_off else run.generation.text
+        self._remember(request, work, text)
+        offer = finish(request, text)
         if isinstance(offer, Discard):
             return self._completion("none", offer.reason, work=work, confidence=confidence)
         return self._completion("generate", _why(work), work=work, confidence=confidence, offer=offer)

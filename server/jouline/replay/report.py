@@ -55,7 +55,7 @@ def report_fields(tally: Tally, around: Surroundings) -> dict[str, Any]:
         "saved_joules": _rounded(tally.saved_joules.value),
         "saved_percent": saved_percent(tally, around.extra_joules),
         "saved_by": {name: _rounded(tally.saved_by.get(name)) for name in _SAVINGS},
-        "accepted_chars_per_joule": _ratio(tally.accepted_chars, tally.joules.value),
+        "accepted_chars_per_joule": _ratio(tally.accepted_chars, _both(tally)),
         "cpu_seconds": _rounded(tally.cpu_seconds.value),
         "prompt_tokens_evaluated": tally.prompt_tokens_evaluated,
         "generated_tokens": tally.generated_tokens,
@@ -104,3 +104,9 @@ def _ratio(part: float, whole: float | None) -> float | None:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
+
+
+def _both(tally: Tally) -> float | None:
+    """Return the joules of answers and of stopped requests: what was accepted had to pay for both."""
+    answered, stopped = tally.joules.value, tally.cancelled_joules.value
+    return None if answered is None or stopped is None else answered + stopped

@@ -53,7 +53,7 @@ def _energy(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     def energy(name: str) -> str:
         return format_energy(report[name], exact=exact)
 
-    stopped = f", {energy('cancelled_joules')} of it in stopped requests" if report["cancelled"] else ""
+    stopped = f" on answers, {energy('cancelled_joules')} more on stopped requests" if report["cancelled"] else ""
     rows = [
         ("spent", energy("joules") + stopped),
         ("always-large", f"{format_energy(report['baseline_joules'], exact=False)} for the answered requests"),

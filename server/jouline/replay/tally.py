@@ -24,8 +24,8 @@ class Sum:
 class Tally:
     """Running totals of one or more sessions.
 
-    `joules` and `cpu_seconds` are those of all requests, stopped ones included; `cancelled_joules` says how much of
-    it went into stopped ones. `baseline_joules` and `saved_joules` are those of the answered requests that were not
+    `joules` are those of answered requests, `cancelled_joules` stand beside them; `cpu_seconds` are those of all
+    requests. `baseline_joules` and `saved_joules` are those of the answered requests that were not
     held back: what the gate saved stands in `saved_by` alone.
     """
 
@@ -77,7 +77,6 @@ class Tally:
     def _supersede(self, event: Superseded) -> None:
         self.requests += 1
         self.cancelled += 1
-        self.joules.add(event.joules)
         self.cancelled_joules.add(event.joules)
         self.cpu_seconds.add(event.cpu_seconds)
 

@@ -68,7 +68,7 @@ def _requests(tally: Tally) -> Text:
 def _spent(tally: Tally) -> Text:
     line = f"spent {_energy(tally.joules.value, tally.method)}"
     if tally.cancelled:
-        line += f", {_energy(tally.cancelled_joules.value, tally.method)} of it in stopped requests"
+        line += f" on answers, {_energy(tally.cancelled_joules.value, tally.method)} more on stopped requests"
     return Text(line)
 
 

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from jouline.completion import CompletionRequest, Generation, Tier
 from jouline.errors import RouterError
-from jouline.router.calibration import BY_RULE, Calibration, Display, MarginalCosts, load
+from jouline.router.calibration import ALWAYS, BY_RULE, NEVER, Calibration, Display, MarginalCosts, load
 from jouline.router.classifier import OutcomeClassifier
 from jouline.router.draft import draft_features
 from jouline.router.features import FeatureExtractor, Features
@@ -210,13 +210,19 @@ class LearnedRouter(_Judge):
     def route(
         self, request: CompletionRequest, *, energy_saving: float, costs: MarginalCosts | None = None
     ) -> Decision:
-        """Ask the large model at once where the place alone promises enough gain for its extra cost."""
+        """Ask the large model at once where the place alone promises enough gain for its extra cost.
+
+        Where the energy saving leaves no choice, the place is not even looked at.
+        """
+        point = self.calibration.at(energy_saving)
+        if point.direct <= ALWAYS:
+            return self._settled("large", f"Energy saving {energy_saving:.0f} always asks the large model.")
+        if min(point.direct, point.escalate) >= NEVER:
+            return self._settled("small", f"Energy saving {energy_saving:.0f} never asks the large model.")
         features = self._extractor.extract(request)
         chances = self._places.chances(features)
         usual = self.calibration.costs
-        asked = self.calibration.at(energy_saving).direct * _dearer(
-            costs.large - costs.small if costs else None, usual.large - usual.small
-        )
+        asked = point.direct * _dearer(costs.large - costs.small if costs else None, usual.large - usual.small)
         tier: Tier = "large" if chances.net_gain >= asked else "small"
         return Decision(
             tier=tier,
@@ -227,6 +233,9 @@ class LearnedRouter(_Judge):
             place=Place(request=request, features=features),
             costs=costs,
         )
+
+    def _settled(self, tier: Tier, reason: str) -> Decision:
+        return Decision(tier=tier, reason=reason, stop_logprob=self.display.of(tier).floor)
 
     def review(self, decision: Decision, draft: Generation, *, energy_saving: float) -> Review:
         """Ask the large model where the small draft promises enough gain; else show or do not show the text."""
