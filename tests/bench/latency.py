@@ -115,10 +115,8 @@ class Bench:
         turned = self._lines[number * 20 :] + self._lines[: number * 20]
         self._editor.open("\n".join(turned), uri=uri)
         name = f"cancel-{number}"
-        self._editor.statuses.clear()
         waiting = self._send(uri, LINES - 3, 0, "explicit", name)
-        await self._editor.state("thinking")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.03)
         self._editor.client.cancel_request(types.CancelParams(id=name))
         follower = asyncio.ensure_future(self._ask(LINES - 3, 0, "explicit", uri=uri))
         first, answer = await asyncio.gather(waiting, follower, return_exceptions=True)

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from lsprotocol import types
+from tests.lsp.editor import URI
 from tests.lsp.fake import ScriptedEditor, Totals, editor_session
 
 from jouline.config import Config
@@ -189,6 +190,41 @@ async def test_switched_off_frees_the_models_and_on_opens_them_again(editor: Scr
     change(editor, {"enable": True})
     await editor.state("ready")
     assert len(editor.build.configs) == 2
+
+
+async def test_the_status_does_not_go_on_saying_what_was_forbidden(editor: ScriptedEditor):
+    """Allowed again, by `enable` or for a language, neither the status nor an explanation speaks of it."""
+    await editor.ready()
+    editor.open(SOURCE)
+    place = {"uri": URI, "position": {"line": 0, "character": 5}}
+    for forbidden, allowed in (({"enable": False}, {"enable": True}), ({"languages": {"python": False}}, {})):
+        change(editor, forbidden)
+        assert (await editor.complete(0, 5)).items == ()
+        assert "switched off" in (await editor.state("off"))["message"]
+        assert "switched off" in (await editor.request("jouline/explain", place))["reason"]
+        change(editor, allowed)
+        assert (await editor.state("ready"))["message"] == "Ready."
+        assert "switched off" not in (await editor.request("jouline/explain", place))["reason"]
+
+
+async def test_a_request_that_soon_ends_leaves_the_status_alone(tmp_path):
+    """While one types, most requests are overtaken or cancelled at once: no status is sent for them."""
+    async with editor_session(tmp_path, shown_after_s=3600.0) as editor:
+        await editor.ready()
+        editor.open(SOURCE)
+        told = len(editor.statuses)
+        overtaken = editor.complete(0, 5)
+        await editor.asked()
+        stopped = editor.complete(0, 5)
+        work = await editor.asked()
+        assert (await overtaken).items == ()
+        work.cancel.cancel()
+        assert (await stopped).items == ()
+        last = editor.complete(0, 5)
+        (await editor.asked()).answer("", reason="Nothing fits.", model=None)
+        await last
+        await editor.until(lambda: editor.statuses[-1]["message"] == "Nothing fits.")
+        assert len(editor.statuses) == told + 1
 
 
 async def test_started_switched_off_opens_nothing(editor: ScriptedEditor):

@@ -6,6 +6,8 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from tests.lsp.editor import PATIENCE_S, URI
 from tests.lsp.fake import ScriptedEditor
 
@@ -72,3 +74,17 @@ async def test_the_server_goes_on(editor: ScriptedEditor, body: bytes):
     if b'"stray"' in body:
         await asyncio.wait({asyncio.wrap_future(reply)}, timeout=PATIENCE_S)
         assert reply.done()
+
+
+@pytest.mark.parametrize("arguments", [None, [], [7], [None], ["7", "8"], [{"id": "7"}], [["7"]]], ids=repr)
+async def test_accepted_without_its_id_is_invalid_params(editor: ScriptedEditor, arguments: list[Any] | None):
+    """JSON-RPC 2.0, -32602: one sentence on what is wanted, and nothing of our own code."""
+    await editor.ready()
+    with pytest.raises(JsonRpcException) as refused:
+        await editor.client.workspace_execute_command_async(
+            types.ExecuteCommandParams(command="jouline.accepted", arguments=arguments)
+        )
+    assert refused.value.code == -32602
+    assert refused.value.message == "jouline.accepted takes one argument, the id of the suggestion, as text."
+    assert refused.value.data is None
+    assert editor.app.feedbacks == []

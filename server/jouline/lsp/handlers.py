@@ -62,8 +62,13 @@ def exit_(ls: Server, *_params: object) -> None:
     ls.exit_code = 0 if ls.asked_to_shut_down else 1
 
 
-def accepted(ls: Server, completion_id: str) -> None:
+def accepted(ls: Server, *arguments: object) -> None:
     """Note that the person took the whole suggestion."""
+    match arguments:
+        case (str(completion_id),):
+            pass
+        case _:  # checked here, as pygls would answer with where in our code it failed
+            raise JsonRpcInvalidParams(f"{protocol.ACCEPTED} takes one argument, the id of the suggestion, as text.")
     ls.feed_back(ls.offers.accepted(completion_id))
 
 

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 NOTHING_ASKED = "No completion was asked for at this place."
 STOPPED = "The completion engine stopped working; run `jouline doctor`, or restart the server."
 PULL_WAIT_S = 5.0
+THINKING_SHOWN_AFTER_S = 0.05  # a request that ends before, as most do while one types, leaves the status alone
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -61,7 +62,7 @@ class Server(LanguageServer):
 
     `build` opens the engine, `fields` tells a completion as JSON, `pairs` lists the catalogue, `leave` ends the
     process when the editor's process has died or one of `signals` came. `problems` are sentences shown to the person
-    once the client listens.
+    once the client listens. A request is told as the state `thinking` once it takes longer than `shown_after_s`.
     """
 
     protocol: Protocol
@@ -77,6 +78,7 @@ class Server(LanguageServer):
         power: Callable[[], PowerSource] = power_now,
         problems: Sequence[str] = (),
         signals: Sequence[signal.Signals] = (),
+        shown_after_s: float = THINKING_SHOWN_AFTER_S,
     ) -> None:
         super().__init__("jouline", __version__, protocol_cls=Protocol, converter_factory=plain_converter)
         self.fields = fields
@@ -91,6 +93,7 @@ class Server(LanguageServer):
         self._power = power
         self._leave = leave
         self._signals = signals
+        self._shown_after_s = shown_after_s
         self._host = Host(build)
         self._initial: Mapping[str, object] = NOTHING
         self._begun = asyncio.Event()
@@ -120,6 +123,7 @@ class Server(LanguageServer):
         before = self.config
         self.config, problems = load(self._folders.user_file, self._initial, changed)
         self.facts.enabled = self.config.enable
+        self._forget_reasons(before)
         models_changed = (before.model_small, before.model_large) != (
             self.config.model_small,
             self.config.model_large,
@@ -127,6 +131,18 @@ class Server(LanguageServer):
         self.facts.loading = self.config.enable and (self._host.app is None or models_changed)
         self._unsaid += problems
         set_detail(debug=self.config.debug_log)
+
+    def _forget_reasons(self, before: Config) -> None:
+        """Say no longer what earlier settings were the reason of."""
+        now = self.config
+        if now.enable != before.enable:
+            self.facts.last_reason = ""
+        if now.languages != before.languages:
+            self.facts.off = None
+        if now.on_battery != before.on_battery:
+            self.facts.paused = False
+        if now != before:
+            self._declined = None
 
     async def pull_settings(self) -> bool:
         """Ask the client for its settings and take them up; False where it cannot be asked or does not answer."""
@@ -252,19 +268,28 @@ class Server(LanguageServer):
 
     def decline(self, uri: str, refusal: Refusal) -> None:
         """Show why a request in a document got no answer."""
-        self.facts.last_reason = refusal.reason
+        if not self.facts.silent:
+            self.facts.last_reason = refusal.reason
         self._declined = uri, refusal.reason
         log.debug("declined: %s", refusal.reason)
         self.announce()
 
     @contextlib.contextmanager
     def _thinking(self) -> Iterator[None]:
-        self.facts.thinking += 1
-        self.announce()
+        shown = 0
+
+        def show() -> None:
+            nonlocal shown
+            shown = 1
+            self.facts.thinking += shown
+            self.announce()
+
+        later = asyncio.get_running_loop().call_later(self._shown_after_s, show)
         try:
             yield
         finally:
-            self.facts.thinking -= 1
+            later.cancel()
+            self.facts.thinking -= shown
             self.announce()
 
     # What the editor is told

@@ -22,6 +22,11 @@ class Facts:
     model: Tier | None = None
     last_reason: str = ""
 
+    @property
+    def silent(self) -> bool:
+        """Whether a setting forbids answers; the state says so, so it need not be remembered as a reason."""
+        return not self.enabled or self.paused or self.off is not None
+
 
 def status(facts: Facts, energy: EnergyTotals) -> StatusParams:
     """Return the status to show; where several things hold, the first of the order below is told."""
