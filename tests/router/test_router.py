@@ -93,6 +93,28 @@ def test_a_draft_is_escalated_by_gain_else_shown_by_confidence(gain, logprob, ve
     assert review.confidence == pytest.approx(math.exp(logprob))
 
 
+def test_a_place_is_looked_at_once_a_word():
+    """Typing on within a word keeps its decision for the new text; another word, line start or setting looks again."""
+    router = learned(0.1, 0.0)
+    looked = []
+    router._extractor.extract = lambda request: looked.append(request) or {}
+
+    for typed in ("x = co", "x = cou", "x = count", "x = count + n", "y = count", "y = counts"):
+        request = replace(REQUEST, text=typed, offset=len(typed))
+        assert router.route(request, energy_saving=50).place.request is request
+    router.route(replace(REQUEST, text="y = counts", offset=10), energy_saving=60)
+
+    assert [each.line_prefix for each in looked] == ["x = co", "x = count + n", "y = count", "y = counts"]
+
+
+def test_a_draft_that_was_stopped_as_unlikely_is_not_looked_at():
+    """What the small model gave up on is not offered and not sent on, whatever gain is told of it."""
+    router = learned(0.0, 0.9)
+    decision = router.route(REQUEST, energy_saving=50)
+
+    assert router.review(decision, generation(logprobs=(-9.0,), stop="unlikely"), energy_saving=50).verdict == "nothing"
+
+
 def test_the_large_model_is_never_escalated():
     """After escalating, the large model's text is shown or not, at its own threshold."""
     router = learned(0.0, 0.9)

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from jouline.completion import CompletionRequest, Generation, Tier
 from jouline.errors import RouterError
-from jouline.router.calibration import ALWAYS, BY_RULE, NEVER, Calibration, Display, MarginalCosts, load
+from jouline.router.calibration import ALWAYS, BY_RULE, NEVER, Calibration, Display, MarginalCosts, OperatingPoint, load
 from jouline.router.classifier import OutcomeClassifier
 from jouline.router.draft import draft_features
 from jouline.router.features import FeatureExtractor, Features
@@ -190,6 +190,22 @@ class ConfidenceRouter(_Judge):
         return self.HOPELESS + share * (shown - self.HOPELESS), self.SURE + share * (shown - self.SURE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """The word that a cursor is in, with all that stands before it on the line."""
+
+    uri: str
+    energy_saving: float
+    start: int
+    before: str
+
+    @classmethod
+    def of(cls, request: CompletionRequest, energy_saving: float) -> "_Word":
+        line = request.line_prefix
+        length = next((n for n, char in enumerate(reversed(line)) if not (char.isalnum() or char == "_")), len(line))
+        return cls(request.uri, energy_saving, request.offset - length, line[: len(line) - length])
+
+
 class LearnedRouter(_Judge):
     """The trained router of one pair: place classifier, then the draft's evidence, at calibrated operating points."""
 
@@ -206,19 +222,32 @@ class LearnedRouter(_Judge):
         self._places = places
         self._drafts = drafts
         self._extractor = extractor
+        self._last: tuple[_Word, Decision] | None = None
 
     def route(
         self, request: CompletionRequest, *, energy_saving: float, costs: MarginalCosts | None = None
     ) -> Decision:
         """Ask the large model at once where the place alone promises enough gain for its extra cost.
 
-        Where the energy saving leaves no choice, the place is not even looked at.
+        Where the energy saving leaves no choice, the place is not even looked at; inside one word it is looked at
+        once. Looking costs about as much as the small model's next token.
         """
         point = self.calibration.at(energy_saving)
         if point.direct <= ALWAYS:
             return self._settled("large", f"Energy saving {energy_saving:.0f} always asks the large model.")
         if min(point.direct, point.escalate) >= NEVER:
             return self._settled("small", f"Energy saving {energy_saving:.0f} never asks the large model.")
+        word = _Word.of(request, energy_saving)
+        if self._last and self._last[0] == word and costs is None:
+            known = self._last[1]
+            return known if known.place is None else replace(known, place=replace(known.place, request=request))
+        decision = self._look(request, energy_saving, point, costs)
+        self._last = word, decision
+        return decision
+
+    def _look(
+        self, request: CompletionRequest, energy_saving: float, point: OperatingPoint, costs: MarginalCosts | None
+    ) -> Decision:
         features = self._extractor.extract(request)
         chances = self._places.chances(features)
         usual = self.calibration.costs
@@ -238,9 +267,12 @@ class LearnedRouter(_Judge):
         return Decision(tier=tier, reason=reason, stop_logprob=self.display.of(tier).floor)
 
     def review(self, decision: Decision, draft: Generation, *, energy_saving: float) -> Review:
-        """Ask the large model where the small draft promises enough gain; else show or do not show the text."""
+        """Ask the large model where the small draft promises enough gain; else show or do not show the text.
+
+        A draft that was stopped as unlikely is not looked at again: mostly both models are wrong then (LOG.md).
+        """
         shown = self._shown_or_not(decision, draft)
-        if decision.tier == "large" or decision.place is None:
+        if decision.tier == "large" or decision.place is None or draft.stop == "unlikely":
             return shown
         place, usual = decision.place, self.calibration.costs
         evidence = draft_features(place.request, draft, self.display.small.floor)
