@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jouline.config import SETTINGS, Config, Folders, field_name, load
+from jouline.config import SETTINGS, Config, Folders, by_cause, can_write, field_name, load
 
 TEXT = st.sampled_from(["", "off", "save", "a/b", "https://x", "tiny-code", "50", "é\n", "python"])
 JSON = st.recursive(
@@ -191,3 +191,19 @@ def test_the_extension_offers_the_same_settings_with_the_same_defaults():
     }
     known = {setting: getattr(Config(), field_name(setting)) for setting in SETTINGS}
     assert known == offered
+
+
+def test_problems_of_one_folder_are_one_sentence(tmp_path):
+    """What fails because a folder cannot be written has one cause; what fails in one that can, is told as it is."""
+    home = tmp_path / "home"
+    folders = Folders.find({"JOULINE_HOME": str(home)})
+    problems = [f"{folders.data / 'a'} is bad.", f"{folders.data / 'b'} is bad.", f"{folders.log} is bad.", "Else."]
+    assert can_write(folders.data)
+    assert [by_cause(problem, folders) for problem in problems] == problems
+
+    home.write_text("a file")
+    assert not can_write(folders.data)
+    first, second, third, last = (by_cause(problem, folders) for problem in problems)
+    assert first == second == third
+    assert first.startswith(f"Nothing can be kept in {home}, ")
+    assert last == "Else."

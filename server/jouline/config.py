@@ -202,3 +202,26 @@ def _shown(value: object) -> str:
         value = dict(value)
     text = "off" if value is None else json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= 40 else text[:39] + "…"
+
+
+def can_write(folder: Path) -> bool:
+    """Return whether files can be made in a folder, or the folder itself in the nearest one that exists."""
+    nearest = _nearest(folder)
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
+def by_cause(problem: str, folders: Folders) -> str:
+    """Return a problem as it is, or one sentence for all that come from a folder that cannot be written."""
+    for folder in (folders.data, folders.cache, folders.log):
+        if str(folder) in problem and not can_write(folder):
+            return (
+                f"Nothing can be kept in {_nearest(folder)}, so totals, costs and log are lost at the end; "
+                "make it a folder that can be written, or set JOULINE_HOME to one."
+            )
+    return problem
+
+
+def _nearest(folder: Path) -> Path:
+    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110  Path.exists raises where one may not look
+        folder = folder.parent
+    return folder

@@ -1,6 +1,9 @@
 """`jouline complete`: bad input in one sentence, an answer as text or as one JSON document."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from jouline.cli.form import completion_fields
 from jouline.cli.main import main
 from jouline.cli.source import MAX_BYTES, language_of, read_source
 from jouline.completion import Completion
+from jouline.energy.ledger import FILE_NAME
 from jouline.errors import ConfigError
 
 CODE = "import os\n\n\ndef size(path):\n    return os.path.getsize(path)\n\n\ndef main():\n    print(si)\n"
@@ -227,3 +231,23 @@ def test_the_smallest_files_are_answered(tmp_path, capsys, content):
     path.write_bytes(content)
     assert main(["complete", f"{path}:1:1", "--json", "--route", "small"]) == 0
     assert_is_a_completion(json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("broken", ["home", "ledger", "costs"])
+def test_what_cannot_be_kept_is_said_once(source, tmp_path, broken):
+    """An answer is given all the same; stderr has one sentence with the command's name, and no library's warning."""
+    home, sentence = tmp_path / "home", {"home": "Nothing can be kept in ", "ledger": "was damaged"}
+    if broken == "home":
+        home.write_text("a file")
+    else:
+        (home / "data").mkdir(parents=True)
+        (home / "data" / {"ledger": FILE_NAME, "costs": "costs.json"}[broken]).write_text("nonsense " * 99)
+    command = [sys.executable, "-m", "jouline", "complete", f"{source}:{PLACE}", "--json", "--route", "small"]
+    environ = os.environ | {"JOULINE_HOME": str(home)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+
+    assert_is_a_completion(json.loads(done.stdout))
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("jouline: ")
+    assert sentence.get(broken, "costs.json cannot be used") in line

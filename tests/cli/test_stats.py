@@ -1,14 +1,17 @@
 """`jouline stats`: the ledger's sums as table, JSON and CSV; an empty ledger is zeros and unknown joules."""
 
 import argparse
+import contextlib
 import csv
 import io
 import json
+import sqlite3
 import time
 
 import pytest
 
 from jouline.cli import stats
+from jouline.cli.main import main
 from jouline.energy.entry import Entry
 from jouline.energy.ledger import FILE_NAME, Ledger
 from jouline.energy.savings import SavedBy
@@ -168,10 +171,50 @@ def test_a_wrong_age_is_wrong_usage(home, text, capsys):
 
 
 def test_a_ledger_that_cannot_be_written_is_still_read(home, capsys):
-    """The rows of a newer program's ledger stay; one sentence goes to stderr."""
-    home.parent.mkdir(parents=True)
-    home.mkdir()
+    """The rows of a newer program's ledger are summed; one sentence goes to stderr."""
+    fill(home)
+    with contextlib.closing(sqlite3.connect(home)) as db:
+        db.execute("PRAGMA user_version = 9999")
     assert run("--json") == 0
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["requests"] == 0
+    assert json.loads(printed.out)["requests"] == 12
     assert printed.err.count("jouline:") == 1
+
+
+def check_is_one_sentence(capsys, place):
+    """Check that stats in any form say one sentence about a place and show no sums."""
+    for form in ((), ("--json",), ("--csv",)):
+        assert main(["stats", *form]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("jouline: ")
+        assert err.count("\n") == 1
+        assert str(place) in err
+
+
+def test_a_ledger_that_cannot_be_made_is_not_called_empty(tmp_path, home, capsys, monkeypatch):
+    """Nothing is ever kept in a home that is a file: the sentence says that."""
+    closed = tmp_path / "file"
+    closed.write_text("")
+    monkeypatch.setenv("JOULINE_HOME", str(closed))
+    check_is_one_sentence(capsys, closed)
+
+
+def test_a_ledger_that_cannot_be_read_is_not_called_empty(home, capsys):
+    """What is no file holds no sums of nothing: the sentence says that it cannot be used."""
+    home.mkdir(parents=True)
+    check_is_one_sentence(capsys, home)
+
+
+def test_a_damaged_ledger_is_told_once_and_kept(home, capsys):
+    """It is put aside with a sentence instead of the word that nothing has been completed; then counting begins."""
+    home.parent.mkdir()
+    home.write_bytes(b"no database at all" * 99)
+    assert run() == 0
+    out, err = capsys.readouterr()
+    (kept,) = home.parent.glob("*.damaged-*[0-9]")
+
+    assert (out, err.count("\n")) == ("", 1)
+    assert f"was damaged; it is kept as {kept.name}" in err
+    assert run() == 0
+    assert capsys.readouterr() == (stats.EMPTY + "\n", "")

@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
-PARTS = ["python", "engine", "folders", "models", "completion", "energy"]
+PARTS = ["python", "engine", "folders", "models", "completion", "ledger", "energy"]
 
 
 def doctor(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -45,3 +45,13 @@ def test_what_is_broken_is_named_with_what_to_do(tmp_path: Path):
     assert [line for line in lines if line.startswith("! folders:") and str(tmp_path / "log") in line]
     assert [line for line in lines if line.startswith("✗ models:") and "no-such-model" in line]
     assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_ledger_is_one_warning(tmp_path: Path):
+    """It is put aside, and that is said once; what else is looked at is whole."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ledger.sqlite").write_text("no database " * 99)
+    done = doctor(tmp_path)
+    (line,) = [line for line in done.stdout.splitlines() if "was damaged; it is kept as" in line]
+    assert line.startswith("! ledger: ")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -207,9 +207,14 @@ def test_a_damaged_file_is_put_aside(path):
     with Ledger(path) as ledger:
         ledger.record(request())
         assert ledger.totals().requests == 1
-        assert ledger.problem is None
+        assert ledger.writable
+        told = ledger.problem
     (kept,) = [file for file in path.parent.iterdir() if "damaged" in file.name]
     assert kept.read_bytes().startswith(b"this is not")
+    assert told == f"The ledger {path} was damaged; it is kept as {kept.name}, and counting begins anew."
+    with Ledger(path) as again:
+        assert again.totals().requests == 1
+        assert again.problem is None
 
 
 def test_a_ledger_of_a_newer_program_is_left_alone(path):

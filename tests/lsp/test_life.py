@@ -9,7 +9,7 @@ from lsprotocol import types
 from tests.lsp.editor import URI
 from tests.lsp.fake import ScriptedEditor, Totals, editor_session
 
-from jouline.config import Config
+from jouline.config import Config, Folders
 from jouline.errors import CatalogueError
 from jouline.lsp.parent import wait_for_end
 
@@ -225,6 +225,18 @@ async def test_a_request_that_soon_ends_leaves_the_status_alone(tmp_path):
         await last
         await editor.until(lambda: editor.statuses[-1]["message"] == "Nothing fits.")
         assert len(editor.statuses) == told + 1
+
+
+async def test_a_home_that_cannot_be_written_is_one_message(tmp_path):
+    """Log, ledger and costs fail for the same cause, which is told once."""
+    home = tmp_path / "home"
+    home.write_text("a file")
+    folders = Folders.find({"JOULINE_HOME": str(home)})
+    async with editor_session(home, problems=[f"The log cannot be written in {folders.log}."]) as editor:
+        editor.app.problems = (f"{folders.data / 'costs.json'} is bad.", f"{folders.data / 'ledger.sqlite'} is bad.")
+        await editor.ready()
+        (message,) = editor.messages
+        assert message.startswith(f"Nothing can be kept in {home}, ")
 
 
 async def test_started_switched_off_opens_nothing(editor: ScriptedEditor):

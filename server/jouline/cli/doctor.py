@@ -9,11 +9,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from jouline import __version__
-from jouline.config import Config, Folders, load
+from jouline.config import Config, Folders, by_cause, can_write, load
 from jouline.errors import JoulineError
 
 Verdict = Literal["ok", "warning", "broken"]
@@ -89,7 +88,7 @@ def check_engine(_config: Config, _folders: Folders) -> tuple[Verdict, str]:
 def check_folders(_config: Config, folders: Folders) -> tuple[Verdict, str]:
     """Look whether what is kept can be written."""
     places = {"data": folders.data, "cache": folders.cache, "log": folders.log}
-    closed = [f"{name} ({place})" for name, place in places.items() if not _writable(place)]
+    closed = [f"{name} ({place})" for name, place in places.items() if not can_write(place)]
     if closed:
         return "warning", f"Cannot write in the folders {', '.join(closed)}; make them writable or set JOULINE_HOME."
     return "ok", f"Settings in {folders.user_file}, data in {folders.data}, log in {folders.log}."
@@ -119,7 +118,10 @@ def check_completion(config: Config, folders: Folders) -> tuple[Verdict, str]:
     )
     with build(config, folders, keep_ledger=False) as app:
         answers = {tier: app.complete(replace(request, route=tier), CancelToken()) for tier in ("small", "large")}
-        problems = (*app.problems, *(switch.sentence for switch in app.session_energy().switches))
+        problems = (
+            *(each for each in app.problems if by_cause(each, folders) == each),
+            *(switch.sentence for switch in app.session_energy().switches),
+        )
     answered = ", ".join(f"{tier} in {answer.timings.total_ms:.0f} ms" for tier, answer in answers.items())
     return ("warning" if problems else "ok"), " ".join((f"Both models answer ({answered}).", *problems))
 
@@ -136,12 +138,24 @@ def check_meters(_config: Config, folders: Folders) -> tuple[Verdict, str]:
     return "warning", f"Joules are estimated by {names}, as no counter can be read. {reasons}{_mixed(folders)}"
 
 
+def check_ledger(_config: Config, folders: Folders) -> tuple[Verdict, str]:
+    """Look whether the ledger can be read and written; a damaged one is put aside."""
+    from jouline.energy.ledger import FILE_NAME, Ledger
+
+    path = folders.data / FILE_NAME
+    if not os.path.exists(path):  # noqa: PTH110  Path.exists raises where one may not look
+        return "ok", "Nothing has been recorded yet."
+    with Ledger(path) as ledger:
+        requests = ledger.totals().requests
+        return ("warning", ledger.problem) if ledger.problem else ("ok", f"{requests} requests are recorded in {path}.")
+
+
 def _mixed(folders: Folders) -> str:
     """Tell of the last day's requests by how their joules are known, where that changed; else nothing."""
     from jouline.energy.ledger import FILE_NAME, Ledger
 
     path = folders.data / FILE_NAME
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  Path.exists raises where one may not look
         return ""
     with Ledger(path) as ledger:
         totals = ledger.totals(since=time.time() - DAY_S)
@@ -156,12 +170,6 @@ CHECKS: dict[str, Check] = {
     "folders": check_folders,
     "models": check_models,
     "completion": check_completion,
+    "ledger": check_ledger,
     "energy": check_meters,
 }
-
-
-def _writable(folder: Path) -> bool:
-    """Return whether files can be made in a folder, or the folder itself in the nearest one that exists."""
-    while not folder.exists():
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK)

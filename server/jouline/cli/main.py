@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import io
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to fail
+    if not logging.root.handlers:
+        logging.root.addHandler(logging.NullHandler())  # else Python prints what libraries warn of
     parser = build_parser()
     args = parser.parse_args(arguments)
     try:

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from jouline.config import Config, Folders, load
+from jouline.config import Config, Folders, by_cause, load
 
 if TYPE_CHECKING:
     from jouline.app import App
@@ -19,13 +19,14 @@ def settings(**overrides: object) -> Config:
 
 
 def open_app(config: Config, *, keep_ledger: bool = True) -> "App":
-    """Open the models and meters; what does not work but can be done without is told on stderr.
+    """Open the models and meters; what does not work but can be done without is told on stderr, each cause once.
 
     Replays and benchmarks keep no ledger: they are not the user's own work.
     """
     from jouline.app import build
 
-    app = build(config, keep_ledger=keep_ledger)
-    for problem in app.problems:
+    folders = Folders.find()
+    app = build(config, folders, keep_ledger=keep_ledger)
+    for problem in dict.fromkeys(by_cause(problem, folders) for problem in app.problems):
         print(f"jouline: {problem}", file=sys.stderr)
     return app

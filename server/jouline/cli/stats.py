@@ -3,12 +3,14 @@
 import argparse
 import csv
 import json
+import os
 import re
 import sys
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from jouline.errors import LedgerError
 from jouline.units import format_energy
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def grams(joules: float | None, grams_per_kwh: float | None) -> float | None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the ledger's sums."""
+    """Print the ledger's sums; raise LedgerError where it can be neither read nor written."""
     from jouline.config import Folders
     from jouline.energy.ledger import FILE_NAME
 
@@ -74,14 +76,16 @@ def run(args: argparse.Namespace) -> int:
         if args.forget is not None:
             print(f"Forgot {ledger.forget(args.forget)} rows.", file=sys.stderr)
         totals, days = ledger.totals(args.since), ledger.by_day(args.since)
+        if not ledger.writable and not ledger.by_day():  # then nobody knows what it holds
+            raise LedgerError(ledger.problem)
         emitted = grams(totals.joules, args.grams_per_kwh)
         if args.json:
             print(json.dumps(document(ledger, path, args.since) | {"grams_co2e": emitted}, ensure_ascii=False))
         elif args.csv:
             _print_csv(days)
-        elif not days:
+        elif not days and ledger.problem is None:
             print(EMPTY if args.since is None else "Nothing was completed in that time.")
-        else:
+        elif days:
             _print_tables(totals, days, ledger.by("route", args.since))
             if emitted is not None:
                 print(f"At {args.grams_per_kwh:g} g a kWh, ~{emitted:.2g} g of CO2 equivalent.")
@@ -155,10 +159,14 @@ def totals_fields(totals: "Totals") -> dict[str, Any]:
 
 
 def _open(path: "Path") -> "Ledger":
+    from jouline.config import Folders, by_cause, can_write
     from jouline.energy.ledger import Ledger
 
-    # Looking must not make a file.
-    return Ledger(path if path.exists() else None)
+    if os.path.exists(path):  # noqa: PTH110  Path.exists raises where one may not look
+        return Ledger(path)
+    if not can_write(path.parent):
+        raise LedgerError(by_cause(f"There is no ledger at {path}, and none can be made there.", Folders.find()))
+    return Ledger(None)  # looking must not make a file
 
 
 def _each(sums: "dict[str, Totals]") -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 SQLite in WAL mode with one writer thread, so that recording costs the caller a queue's `put`. A killed process loses
 at most what was still queued. A ledger that cannot be written becomes one sentence in `problem`, and the totals go
-on in memory until it can. Several processes may share one file.
+on in memory until it can; a damaged one is put aside, and `problem` says where. Several processes may share one file.
 """
 
 import contextlib
 import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -103,7 +105,7 @@ class Ledger:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
-        self._connect = connect or open_database
+        self._connect = connect or partial(open_database, on_damaged=self._note)
         self._on_problem = on_problem
         self._clock = clock
         self._changes: queue.SimpleQueue[tuple[Change, Future[int]] | None] = queue.SimpleQueue()
@@ -113,14 +115,20 @@ class Ledger:
         self._disk: sqlite3.Connection | None = None
         self._retry_at = float("-inf")
         self._problem: str | None = None
+        self._put_aside: str | None = None
         self._closed = False
         self._writer = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
         self._writer.start()
 
     @property
     def problem(self) -> str | None:
-        """One sentence while the ledger cannot be written; None while all is well."""
-        return self._problem
+        """One sentence while the ledger cannot be written, or on the damaged one put aside; None where all is well."""
+        return self._problem or self._put_aside
+
+    @property
+    def writable(self) -> bool:
+        """Whether the last attempt to write went well, as far as one was made."""
+        return self._problem is None
 
     def record(self, entry: Entry) -> None:
         """Write a row soon; returns at once and never raises."""
@@ -240,6 +248,10 @@ class Ledger:
             self._problem = problem
             self._on_problem(problem)
 
+    def _note(self, kept: Path) -> None:
+        self._put_aside = f"The ledger {self.path} was damaged; it is kept as {kept.name}, and counting begins anew."
+        self._on_problem(self._put_aside)
+
     def _recover(self) -> None:
         if self._problem is None:
             return
@@ -256,7 +268,7 @@ class Ledger:
         done.set_result(count)
 
     def _on_disk(self, group: str, since: float | None, session: str | None) -> dict[str, Totals]:
-        if self.path is None or not self.path.exists():
+        if self.path is None or not os.path.exists(self.path):  # noqa: PTH110  Path.exists raises where one may not look
             return {}
         with contextlib.suppress(sqlite3.Error), contextlib.closing(_open_reader(self.path)) as db:
             return _sums(db, group, since, session)
@@ -272,10 +284,11 @@ def _apply(change: Change, db: sqlite3.Connection) -> int:
         return 0
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """Open the ledger for writing, made and brought up to date where needed; a damaged one is put aside.
+def open_database(path: Path, *, on_damaged: Callable[[Path], None] = lambda _: None) -> sqlite3.Connection:
+    """Open the ledger for writing, made and brought up to date where needed.
 
-    Raises LedgerError, sqlite3.Error or OSError where that cannot be done.
+    A damaged one is put aside, and `on_damaged` hears where. Raises LedgerError, sqlite3.Error or OSError where that
+    cannot be done.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -283,7 +296,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError:
-        _put_aside(path)
+        on_damaged(_put_aside(path))
         return _open_writer(path)
 
 
@@ -325,12 +338,13 @@ def _in_memory() -> sqlite3.Connection:
     return db
 
 
-def _put_aside(path: Path) -> None:
+def _put_aside(path: Path) -> Path:
     kept = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         with contextlib.suppress(FileNotFoundError):
             part.rename(kept.with_name(kept.name + suffix))
+    return kept
 
 
 def _sums(db: sqlite3.Connection, group: str, since: float | None, session: str | None) -> dict[str, Totals]:

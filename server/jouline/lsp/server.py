@@ -18,7 +18,7 @@ from pygls.lsp.server import LanguageServer
 from jouline import __version__
 from jouline.cancel import Cancelled, CancelToken
 from jouline.completion import Completion, Feedback
-from jouline.config import Config, Folders, load
+from jouline.config import Config, Folders, by_cause, load
 from jouline.errors import JoulineError
 from jouline.hardware import PowerSource, power_source, sysfs_root
 from jouline.lsp.host import App, Host
@@ -167,7 +167,7 @@ class Server(LanguageServer):
     def begin_settling(self) -> None:
         """Bring the engine in line with the settings, in the background."""
         for problem in self._unsaid:
-            self.tell_once(problem)
+            self.tell_once(by_cause(problem, self._folders))
         self._unsaid.clear()
         work = self._host.settle(self.config)
         self._settling = asyncio.ensure_future(self._settle(work))
@@ -194,7 +194,7 @@ class Server(LanguageServer):
             app = await asyncio.wrap_future(work)
             self.facts.trouble = None
             for problem in app.problems if app else ():
-                self.tell_once(problem)
+                self.tell_once(by_cause(problem, self._folders))
         self._setup_trouble = self.facts.trouble
         if self._settling is asyncio.current_task():  # else other settings have come meanwhile
             self.facts.loading = False
