@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,5 +207,9 @@ def _evaluate(args: argparse.Namespace) -> int:
         seed=args.seed,
         times=args.resamples,
     )
+    for reason in report["routers_left_out"].values():
+        print(f"jouline: {reason}", file=sys.stderr)
+    if absent := report["rows_left_out"]:
+        print(f"jouline: Rows without an outcome of both models are left out: {absent}.", file=sys.stderr)
     print(json.dumps(report) if args.json else as_text(report))
     return 0

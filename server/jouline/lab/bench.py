@@ -1,14 +1,18 @@
 """The routers of the bench, by name: what each knows of a row before and after the small draft."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from jouline.catalogue.card import load_catalogue
 from jouline.errors import ConfigError
+from jouline.lab.described import Described, describe, shared_features
+from jouline.lab.neighbours import remember
 from jouline.lab.policy import Scores
 from jouline.lab.product import product_scores
 from jouline.lab.table import Floats, Table, request
@@ -18,6 +22,8 @@ from jouline.router.classifier import OutcomeClassifier
 from jouline.router.features import FeatureExtractor
 
 TIMED_ROWS = 500
+_TIMED_TEXTS = 100
+_TEXT_REGULARISATION = 0.3
 INVALID = 100.0  # added to -log p of a draft that does not parse: nothing else escalates before it
 
 
@@ -45,11 +51,18 @@ class Scored:
     route_ms_p95: float | None = None
 
 
+class LacksEvidenceError(ConfigError):
+    """A router needs more than the tables tell."""
+
+
 Maker = Callable[[Split, int], Scored]
 
 
 def make(name: str, split: Split, *, seed: int) -> Scored:
-    """Return a router's scores by its name; raise `ConfigError` for a name that is not there (yet)."""
+    """Return a router's scores by its name.
+
+    Raises `LacksEvidenceError` where the tables do not tell what it needs, `ConfigError` for a name that is not there.
+    """
     if name not in ROUTERS:
         raise ConfigError(f"There is no router {name!r} in the bench: choose among {', '.join(ROUTERS)}.")
     return ROUTERS[name](split, seed)
@@ -102,7 +115,7 @@ def _oracle(split: Split, seed: int) -> Scored:
 
 
 def _threshold(split: Split, _seed: int) -> Scored:
-    _need_drafts(split, "threshold")
+    _need_logprobs(split, "threshold")
     unsure = [-table.logprobs("small") for table in (split.validate, split.test)]
     return Scored(
         label="escalates the drafts of least log p",
@@ -112,7 +125,7 @@ def _threshold(split: Split, _seed: int) -> Scored:
 
 
 def _cascade(split: Split, _seed: int) -> Scored:
-    _need_drafts(split, "cascade")
+    _need_logprobs(split, "cascade")
     unsure = [-table.logprobs("small") + INVALID * _unparsed(table) for table in (split.validate, split.test)]
     return Scored(
         label="escalates drafts that do not parse, then those of least log p",
@@ -122,11 +135,15 @@ def _cascade(split: Split, _seed: int) -> Scored:
 
 
 def _unparsed(table: Table) -> Floats:
-    evidence = (row["outcomes"][table.small].get("evidence", {}) for row in table.rows)
+    evidence = (row["outcomes"][table.small].get("evidence") or {} for row in table.rows)
     return np.array([float(found.get("parses", 1.0) == 0.0) for found in evidence])
 
 
 def _classifier(split: Split, _seed: int) -> Scored:
+    if not all(table.has_drafts for table in (split.train, split.validate, split.test)):
+        raise LacksEvidenceError(
+            "The router classifier needs places with features and drafts as evidence, which the tables do not tell."
+        )
     floor = confidence(split.train.logprobs("small"), split.train.small_quality).floor
     learn = inputs(split.train, floor)
     trained = train(split.train, learn)
@@ -139,33 +156,66 @@ def _classifier(split: Split, _seed: int) -> Scored:
 
 
 def _place(split: Split, _seed: int) -> Scored:
-    return _place_only(split, "trees", "trees over features of the place, no draft")
+    names = shared_features((split.train, split.validate, split.test))
+    if not names:
+        raise LacksEvidenceError("The router place needs features of the rows, which the tables do not tell.")
+    model = _fitted(CANDIDATES["trees"](), split, names)
+    return _undrafted(split, names, "trees", lambda given: net_gain(chances(model, given)))
 
 
 def _logistic(split: Split, _seed: int) -> Scored:
-    return _place_only(split, "logistic", "logistic regression over features of the place, no draft")
+    names = shared_features((split.train, split.validate, split.test))
+    unfitted = CANDIDATES["logistic"]() if names else LogisticRegression(C=_TEXT_REGULARISATION, max_iter=400)
+    model = _fitted(unfitted, split, names)
+    return _undrafted(split, names, "logistic regression", lambda given: net_gain(chances(model, given)))
 
 
-def _place_only(split: Split, kind: str, label: str) -> Scored:
-    floor = confidence(split.train.logprobs("small"), split.train.small_quality).floor
-    learn = inputs(split.train, floor)
-    model = CANDIDATES[kind]().fit(learn.place, split.train.classes)
-    gains = [
-        net_gain(chances(model, inputs(table, floor, learn.place_names).place))
-        for table in (split.validate, split.test)
-    ]
-    return Scored(label=label, validate=Scores(before=gains[0], after=None), test=Scores(before=gains[1], after=None))
+def _knn(split: Split, _seed: int) -> Scored:
+    names = shared_features((split.train, split.validate, split.test))
+    seen = remember(describe(split.train.rows, names), split.train.large_quality - split.train.small_quality)
+    return _undrafted(split, names, f"the {seen.count} nearest queries", seen.gain)
 
 
-def _need_drafts(split: Split, name: str) -> None:
-    if not (split.validate.has_drafts and split.test.has_drafts):
-        raise ConfigError(f"The router {name} needs the small model's log p, which the tables do not tell.")
+def _fitted(model: Any, split: Split, names: Sequence[str]) -> Any:
+    if len(np.unique(split.train.classes)) < 2:
+        raise ConfigError("Every row of the train table ends alike for both models: nothing can be learnt from it.")
+    return model.fit(describe(split.train.rows, names), split.train.classes)
+
+
+def _undrafted(split: Split, names: Sequence[str], kind: str, gain: Callable[[Described], Floats]) -> Scored:
+    """Return the scores of a router that no model's draft reaches; `gain` is what it expects of described rows."""
+    scores = [Scores(before=gain(describe(table.rows, names)), after=None) for table in (split.validate, split.test)]
+    of = "features of the place" if names else "hashed words and letters of the text"
+    return Scored(
+        label=f"{kind} over {of}, no draft",
+        validate=scores[0],
+        test=scores[1],
+        route_ms_p95=_text_ms_p95(split.test, gain) if not names else None,
+    )
+
+
+def _text_ms_p95(table: Table, gain: Callable[[Described], Floats]) -> float:
+    """Return what describing a text and scoring it takes, at the 95th percentile over the table's first rows."""
+    taken = []
+    for row in table.rows[:_TIMED_TEXTS]:
+        started = time.thread_time()
+        gain(describe([row], ()))
+        taken.append((time.thread_time() - started) * 1e3)
+    return float(np.quantile(taken, 0.95))
+
+
+def _need_logprobs(split: Split, name: str) -> None:
+    if not (split.validate.has_logprobs and split.test.has_logprobs):
+        raise LacksEvidenceError(
+            f"The router {name} needs the small model's log p as evidence, which the tables do not tell."
+        )
 
 
 ROUTERS: dict[str, Maker] = {
     "random": _random,
     "threshold": _threshold,
     "logistic": _logistic,
+    "knn": _knn,
     "place": _place,
     "classifier": _classifier,
     "cascade": _cascade,

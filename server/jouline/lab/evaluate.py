@@ -1,6 +1,6 @@
 """Holds routers against each other and against the straight line between the two models, with intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,39 @@ from sklearn.metrics import roc_auc_score
 
 from jouline.errors import ConfigError
 from jouline.lab import metrics
-from jouline.lab.bench import Scored, Split, made, make
+from jouline.lab.bench import LacksEvidenceError, Scored, Split, made, make
 from jouline.lab.intervals import TIMES, Number, Resampling, Sample, interval, sample, samples
 from jouline.lab.outcomes import read_all
 from jouline.lab.policy import ESCALATE, LARGE, SMALL, Choices, choose, fit
-from jouline.lab.table import Floats, Table, as_shown, part, table
+from jouline.lab.table import Floats, Table, as_shown, part, table, told
 from jouline.lab.training import confidence
 from jouline.router.calibration import Display, OperatingPoint, load
 
 PARITY_POINTS = 0.01
 SHOWN_AT = (0, 10, 25, 50, 75, 90, 100)
+FIELDS = (
+    "auc",
+    "apgr",
+    "cost_apgr",
+    "cpt50",
+    "cpt80",
+    "aiq",
+    "saving_at_parity_percent",
+    "saving_vs_interpolated_percent",
+    "saving_vs_interpolated_of_random_percent",
+    "quality_at_half_cost",
+    "oracle_gap_closed_percent",
+    "route_ms_p95",
+)
+_OF_CURVES: dict[str, Callable[[Sample], Number]] = {
+    "apgr": lambda s: metrics.apgr(s.curve, s.ends),
+    "cost_apgr": lambda s: metrics.apgr(s.curve, s.ends, by_cost=True),
+    "cpt50": lambda s: metrics.cpt(s.curve, s.ends, 0.5),
+    "cpt80": lambda s: metrics.cpt(s.curve, s.ends, 0.8),
+    "aiq": lambda s: metrics.aiq(s.curve, s.ends),
+    "quality_at_half_cost": lambda s: metrics.quality_at_half_cost(s.curve, s.ends),
+}
+MEASURES = (*_OF_CURVES, "saving_vs_interpolated_percent", "saving_at_parity_percent")
 _INNER = (0.1, 0.9)  # cost positions among which the best point against the line is looked for
 
 
@@ -45,22 +68,47 @@ def evaluate_tables(
 ) -> dict[str, Any]:
     """Read tables and evaluate routers by name, `random` and `oracle` always among them.
 
+    Rows without an outcome of both models are left out and counted as `rows_left_out`; routers that need more than the
+    tables tell are left out too, told in `routers_left_out`, unless none of those asked for remains: `ConfigError`.
     Without `validate` a third of the train packages is kept back for it. `folder` holds a trained router, evaluated as
     `shipped`. With `shown` only what is above the display threshold counts as right, and decoding stops below it; the
     fixed policies then stop so too, so that `always-large` is the lossless one.
     """
-    learn = table(read_all(train), *models)
-    learn, fixing = (learn, table(read_all(validate), *models)) if validate else _kept_back(learn, seed)
-    split = Split(train=learn, validate=fixing, test=table(read_all(test), *models))
-    display = _display(split.train, folder)
-    if shown and display is not None:
-        seen = [as_shown(whole, display) for whole in (split.train, split.validate, split.test)]
-        split = Split(train=seen[0], validate=seen[1], test=seen[2])
-    names = dict.fromkeys(["random", *routers, "oracle"])
-    scored = {name: make(name, split, seed=seed) for name in names}
+    read_in = [read_all(paths) for paths in (train, test, validate or ())]
+    kept = [told(rows, *models) for rows in read_in]
+    learn, tried = table(kept[0], *models), table(kept[1], *models)
+    learn, fixing = (learn, table(kept[2], *models)) if validate else _kept_back(learn, seed)
+    split, display = Split(train=learn, validate=fixing, test=tried), _display(learn, folder)
+    _check_apart(split)
+    if shown:
+        split = _as_shown(split, display)
+    scored, left_out = _scored(dict.fromkeys(["random", *routers, "oracle"]), split, seed)
     if folder is not None:
         scored["shipped"] = made(folder, split)
-    return evaluate(split, scored, Resampling(times=times, seed=seed), None if shown else display)
+    elif routers and not set(routers) - left_out.keys():
+        raise ConfigError(" ".join(left_out.values()))
+    report = evaluate(split, scored, Resampling(times=times, seed=seed), None if shown else display)
+    missing = sum(map(len, read_in)) - sum(map(len, kept))
+    return report | {"routers_left_out": left_out, "rows_left_out": missing}
+
+
+def _as_shown(split: Split, display: Display | None) -> Split:
+    parts = (split.train, split.validate, split.test)
+    if display is None or not all(part.can_stop for part in parts):
+        raise ConfigError("What is shown can be told only with log p by token, which the tables do not tell.")
+    seen = [as_shown(part, display) for part in parts]
+    return Split(train=seen[0], validate=seen[1], test=seen[2])
+
+
+def _scored(names: Iterable[str], split: Split, seed: int) -> tuple[dict[str, Scored], dict[str, str]]:
+    """Return the routers' scores, and why others are left out."""
+    scored, left_out = {}, {}
+    for name in names:
+        try:
+            scored[name] = make(name, split, seed=seed)
+        except LacksEvidenceError as error:
+            left_out[name] = str(error)
+    return scored, left_out
 
 
 def _kept_back(whole: Table, seed: int) -> tuple[Table, Table]:
@@ -76,7 +124,7 @@ def _display(learn: Table, folder: Path | None) -> Display | None:
     """Return the display thresholds of a trained router, or those that the train table gives; None without log p."""
     if folder is not None:
         return load(folder / "calibration.json").display
-    if not learn.has_drafts:
+    if not learn.can_stop:
         return None
     return Display(
         small=confidence(learn.logprobs("small"), learn.small_quality),
@@ -89,33 +137,35 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return the contract's JSON for the routers, with the fixed policies and `random` and `oracle` if given.
 
-    `display` gives the thresholds by which `always-large-lossless` stops; without it or without log p it is left out.
+    The tables must share no group. `display` gives the thresholds by which `always-large-lossless` stops; without it
+    or without log p it is left out.
     """
-    _check_apart(split)
-    line = _fixed(split.validate, routers["random"], resampling) if "random" in routers else None
     report: dict[str, Any] = {
         "always-small": _always(split.test, SMALL, resampling),
-        "always-large": _always(split.test, LARGE, resampling),
+        "always-large": _always(split.test, LARGE, resampling) | {"saving_at_parity_percent": 0.0},
     }
-    if display is not None and split.test.has_drafts:
+    if display is not None and split.test.can_stop:
         report["always-large-lossless"] = _lossless(split.test, display, resampling)
     areas = {name: sample(split.test, _chosen(split, scored)) for name, scored in routers.items()}
     for name, scored in routers.items():
         report[name] = _router(split, scored, resampling) | {
             "oracle_gap_closed_percent": _oracle_gap_closed(areas, name),
         }
-    for name in routers:
-        report[name]["saving_vs_interpolated_of_random_percent"] = (
-            report["random"]["saving_vs_interpolated_percent"] if line else None
-        )
+    of_random = report.get("random", {}).get("saving_vs_interpolated_percent")
+    for found in report.values():
+        found["saving_vs_interpolated_of_random_percent"] = of_random
     return {"routers": report, "test": _described(split.test), "validate": _described(split.validate)}
 
 
 def _check_apart(split: Split) -> None:
     seen = [set(table.groups.tolist()) for table in (split.train, split.validate, split.test)]
     if seen[2] & (seen[0] | seen[1]):
-        shared = ", ".join(sorted(seen[2] & (seen[0] | seen[1])))
-        raise ConfigError(f"The test table shares groups with the others ({shared}): split by whole packages.")
+        shared = sorted(seen[2] & (seen[0] | seen[1]))
+        first = ", ".join(shared[:3]) + (", …" if len(shared) > 3 else "")
+        raise ConfigError(
+            f"The test table shares groups with the others ({len(shared)} of {len(seen[2])}: {first}): split by"
+            " whole packages."
+        )
 
 
 def _described(table: Table) -> dict[str, Any]:
@@ -169,13 +219,7 @@ def _router(split: Split, scored: Scored, resampling: Resampling) -> dict[str, A
     fixed = _fixed(split.validate, scored, resampling)
     chosen = _chosen(split, scored)
     whole, drawn = sample(split.test, chosen), samples(split.test, chosen, resampling)
-    measures: dict[str, Callable[[Sample], Number]] = {
-        "apgr": lambda s: metrics.apgr(s.curve, s.ends),
-        "cost_apgr": lambda s: metrics.apgr(s.curve, s.ends, by_cost=True),
-        "cpt50": lambda s: metrics.cpt(s.curve, s.ends, 0.5),
-        "cpt80": lambda s: metrics.cpt(s.curve, s.ends, 0.8),
-        "aiq": lambda s: metrics.aiq(s.curve, s.ends),
-        "quality_at_half_cost": lambda s: metrics.quality_at_half_cost(s.curve, s.ends),
+    measures: dict[str, Callable[[Sample], Number]] = _OF_CURVES | {
         "saving_vs_interpolated_percent": lambda s: None if fixed.best is None else _saving_vs_line(s, fixed.best),
         "saving_at_parity_percent": lambda s: None if fixed.parity is None else _saving_vs_large(s, fixed.parity),
     }
@@ -207,23 +251,30 @@ def _curve_rows(whole: Sample, samples: Sequence[Sample], chosen: Sequence[Choic
     """Return a row for each operating point: where it stands, and how far above the straight line at its cost."""
     rows = []
     for index, choices in enumerate(chosen):
-        row: dict[str, Any] = {
-            "energy_saving": index,
-            "quality": float(whole.curve.quality[index]),
-            "cost": float(whole.curve.cost[index]),
-            "share_large": float(whole.curve.share[index]),
-            "share_direct": float((choices == LARGE).mean()),
-            "share_escalated": float((choices == ESCALATE).mean()),
-            "above_line": above_line(whole, index),
-        }
+        row = {"energy_saving": index} | _point(whole, index, choices)
         if index in SHOWN_AT:
-            row["ci95"] = {
-                "quality": interval([float(s.curve.quality[index]) for s in samples]),
-                "cost": interval([float(s.curve.cost[index]) for s in samples]),
-                "above_line": interval([above_line(s, index) for s in samples]),
-            }
+            row["ci95"] = _point_interval(samples, index)
         rows.append(row)
     return rows
+
+
+def _point(whole: Sample, index: int, choices: Choices) -> dict[str, Any]:
+    return {
+        "quality": float(whole.curve.quality[index]),
+        "cost": float(whole.curve.cost[index]),
+        "share_large": float(whole.curve.share[index]),
+        "share_direct": float((choices == LARGE).mean()),
+        "share_escalated": float((choices == ESCALATE).mean()),
+        "above_line": above_line(whole, index),
+    }
+
+
+def _point_interval(samples: Sequence[Sample], index: int) -> dict[str, Any]:
+    return {
+        "quality": interval([float(s.curve.quality[index]) for s in samples]),
+        "cost": interval([float(s.curve.cost[index]) for s in samples]),
+        "above_line": interval([above_line(s, index) for s in samples]),
+    }
 
 
 def above_line(sample: Sample, index: int) -> Number:
@@ -237,24 +288,23 @@ def above_line(sample: Sample, index: int) -> Number:
 
 
 def _always(table: Table, choice: int, resampling: Resampling) -> dict[str, Any]:
+    """Return a fixed policy: its one point, and null for every measure of a curve."""
     chosen = [np.full(len(table), choice)]
-    return _single(sample(table, chosen), samples(table, chosen, resampling))
+    whole, drawn = sample(table, chosen), samples(table, chosen, resampling)
+    point, known = _point(whole, 0, chosen[0]), _point_interval(drawn, 0)
+    energy_saving = {SMALL: 100, LARGE: 0}[choice]
+    return dict.fromkeys(FIELDS) | {
+        "quality": point["quality"],
+        "cost": point["cost"],
+        "share_large": point["share_large"],
+        "ci95": {name: [None, None] for name in MEASURES} | {name: known[name] for name in ("quality", "cost")},
+        "curve": [{"energy_saving": energy_saving} | point | {"ci95": known}],
+    }
 
 
 def _lossless(table: Table, display: Display, resampling: Resampling) -> dict[str, Any]:
-    return _always(as_shown(table, display), LARGE, resampling)
-
-
-def _single(whole: Sample, samples: Sequence[Sample]) -> dict[str, Any]:
-    return {
-        "quality": float(whole.curve.quality[0]),
-        "cost": float(whole.curve.cost[0]),
-        "share_large": float(whole.curve.share[0]),
-        "ci95": {
-            "quality": interval([float(s.curve.quality[0]) for s in samples]),
-            "cost": interval([float(s.curve.cost[0]) for s in samples]),
-        },
-    }
+    """Return always large that stops below its display threshold: its quality is of another kind, and says so."""
+    return _always(as_shown(table, display), LARGE, resampling) | {"note": "quality: right and shown only"}
 
 
 def _oracle_gap_closed(areas: dict[str, Sample], name: str) -> Number:

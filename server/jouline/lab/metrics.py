@@ -146,8 +146,8 @@ def resamples(groups: NDArray[np.str_], times: int, seed: int) -> tuple[NDArray[
 def group_means(values: Floats, index: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:
     """Return the mean of `values`, shape (…, rows), in each resample: shape (…, times)."""
     groups = counts.shape[1]
-    one_hot = np.zeros((len(index), groups))
-    one_hot[np.arange(len(index)), index] = 1.0
-    weights = counts @ one_hot.sum(axis=0)
-    means: Floats = (values @ one_hot) @ counts.T / weights
+    flat = values.reshape(-1, len(index))
+    sums = np.stack([np.bincount(index, weights=row, minlength=groups) for row in flat])
+    weights = counts @ np.bincount(index, minlength=groups)
+    means: Floats = (sums @ counts.T / weights).reshape(*values.shape[:-1], len(counts))
     return means

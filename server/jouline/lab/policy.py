@@ -15,6 +15,7 @@ SMALL, LARGE, ESCALATE = 0, 1, 2
 Choices = NDArray[np.int64]
 STEPS = 101  # operating points: energy saving 0, 1, …, 100
 _DIRECT_CANDIDATES = 41
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,8 @@ def _best(table: Table, scores: Scores, gains: Floats | None, energy_saving: int
         if escalate is not None:
             point = OperatingPoint(energy_saving=energy_saving, direct=direct, escalate=escalate)
             candidates.append((_expected(table, scores, gains, point), point))
-    return max(candidates, key=lambda candidate: candidate[0])[1]
+    cheapest = OperatingPoint(energy_saving=energy_saving, direct=NEVER, escalate=NEVER)
+    return max(candidates, key=lambda candidate: candidate[0], default=(0.0, cheapest))[1]
 
 
 def _direct_thresholds(scores: Scores) -> list[float]:
@@ -112,7 +114,7 @@ def _escalate_threshold(table: Table, scores: Scores, direct: float, budget: flo
     rows = len(table)
     drafted = np.ones(rows, dtype=bool) if scores.before is None else scores.before < direct
     left = budget * rows - float(np.where(drafted, table.small_cost, table.large_cost).sum())
-    if left < 0:
+    if left < -_ROUNDING * budget * rows:
         return None
     if scores.after is None or not drafted.any():
         return NEVER

@@ -14,7 +14,7 @@ from jouline.errors import ConfigError
 from jouline.lab.metrics import Ends
 from jouline.lab.outcomes import Row
 from jouline.lab.policy import SMALL, Scores, choose, ends, fit
-from jouline.lab.table import Floats, Table, draft_rows
+from jouline.lab.table import Floats, Table, draft_rows, need_drafts
 from jouline.lab.training import Trained, check_outcomes, confidence, export, inputs, train
 from jouline.router.calibration import (
     ALWAYS,
@@ -36,6 +36,7 @@ def train_router(table: Table, folder: Path, *, pair: str, weights: dict[str, st
     Its operating points are only the two ends until `calibrate_router` fixes the others on other data. `weights` are
     the checksums of the pair's files.
     """
+    need_drafts(table)
     check_outcomes(table)
     display = Display(
         small=confidence(table.logprobs("small"), table.small_quality),
@@ -114,6 +115,7 @@ def point_of_share(calibration: Calibration, table: Table, folder: Path, share: 
 
 def product_scores(table: Table, folder: Path) -> Scores:
     """Return the gains that the router in `folder` expects at a table's rows, computed as the product does."""
+    need_drafts(table)
     places, drafts, evidence = _opened(table, folder)
     features = [row["features"] for row in table.rows]
     return Scores(

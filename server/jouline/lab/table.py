@@ -37,9 +37,24 @@ class Table:
         return len(self.rows)
 
     @property
+    def has_logprobs(self) -> bool:
+        """Whether every row tells the log p of the small model's whole text."""
+        return all(_logprob(row["outcomes"][self.small]) is not None for row in self.rows)
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether every row tells what both models cost when they stop early: log p by token, and shares of cost."""
+        return self._all_tell({"logprobs", "prompt_share", "tokens_out"})
+
+    @property
     def has_drafts(self) -> bool:
-        """Whether every row tells the log p of both models' tokens."""
-        return all("logprobs" in row["outcomes"][model] for row in self.rows for model in (self.small, self.large))
+        """Whether every row has all that the product's classifier reads: the place's features and the drafts."""
+        places = all(row.get("features") and {"prefix", "suffix"} <= row.keys() for row in self.rows)
+        return places and self.can_stop and self._all_tell({"completion", "margins", "stop"})
+
+    def _all_tell(self, names: set[str]) -> bool:
+        both = (self.small, self.large)
+        return all(names <= row["outcomes"][model].keys() for row in self.rows for model in both)
 
     @property
     def classes(self) -> NDArray[np.int64]:
@@ -48,17 +63,20 @@ class Table:
         return np.select([small & large, large, small], [0, 1, 2], 3)
 
     def logprobs(self, tier: Tier) -> Floats:
-        """Return the summed log p of a tier's whole text, per row."""
+        """Return the summed log p of a tier's whole text, per row; not a number where a row does not tell it."""
         model = self.small if tier == "small" else self.large
-        return np.array([sum(row["outcomes"][model]["logprobs"]) for row in self.rows])
+        return np.array([_logprob(row["outcomes"][model]) for row in self.rows], dtype=np.float64)
 
 
 def table(rows: Sequence[Row], small: str, large: str) -> Table:
     """Return the rows as arrays; raise `ConfigError` where a model is missing or the costs' units differ."""
-    missing = next((row for row in rows if not {small, large} <= row["outcomes"].keys()), None)
-    if missing is not None:
-        there = ", ".join(missing["outcomes"])
-        raise ConfigError(f"Row {missing['query_id']!r} has no outcome of {small} or of {large}, only of {there}.")
+    for row in rows:
+        absent = [model for model in dict.fromkeys((small, large)) if model not in row["outcomes"]]
+        if absent:
+            there = ", ".join(row["outcomes"]) or "none"
+            raise ConfigError(f"Row {row['query_id']!r} has no outcome of {' or of '.join(absent)}, only of {there}.")
+    if not rows:
+        raise ConfigError("An outcome table has no rows: collect it first.")
     units = sorted({row["cost_unit"] for row in rows})
     if len(units) > 1:
         raise ConfigError(f"The tables' costs are in different units ({', '.join(units)}): collect them anew alike.")
@@ -76,6 +94,20 @@ def table(rows: Sequence[Row], small: str, large: str) -> Table:
     )
 
 
+def told(rows: Sequence[Row], small: str, large: str) -> Sequence[Row]:
+    """Return the rows with an outcome of both models; all rows where none has, for `table` to say what is missing."""
+    return [row for row in rows if {small, large} <= row["outcomes"].keys()] or rows
+
+
+def need_drafts(whole: Table) -> None:
+    """Raise `ConfigError` where a table lacks what the product's classifier reads."""
+    if not whole.has_drafts:
+        raise ConfigError(
+            "The product's classifier needs places with features and drafts with log p, which the table does not"
+            " tell: make one with `jouline lab collect`."
+        )
+
+
 def part(whole: Table, kept: NDArray[np.bool_]) -> Table:
     """Return the rows of a table where `kept` is true."""
     return table([row for row, keep in zip(whole.rows, kept, strict=True) if keep], whole.small, whole.large)
@@ -83,6 +115,14 @@ def part(whole: Table, kept: NDArray[np.bool_]) -> Table:
 
 def _column(rows: Sequence[Row], model: str, name: str) -> Floats:
     return np.array([row["outcomes"][model][name] for row in rows], dtype=np.float64)
+
+
+def _logprob(outcome: Row) -> float | None:
+    """Return the summed log p of a whole text, by token or as the evidence tells it; None is unknown."""
+    if "logprobs" in outcome:
+        return float(sum(outcome["logprobs"]))
+    told = (outcome.get("evidence") or {}).get("logprob")
+    return None if told is None else float(told)
 
 
 def _after(outcome: Row, small: str) -> float:

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from jouline.errors import ConfigError
-from jouline.lab.table import Floats, Table, draft_rows, place_matrix
+from jouline.lab.table import Floats, Table, draft_rows, need_drafts, place_matrix
 from jouline.router.calibration import TierConfidence
 from jouline.router.classifier import CLASSES
 
@@ -68,9 +68,8 @@ def check_outcomes(table: Table) -> None:
 
 def inputs(table: Table, floor: float, place_names: tuple[str, ...] | None = None) -> Inputs:
     """Return the table's features; `floor` is the summed log p at which drafts are stopped."""
-    names = place_names or tuple(table.rows[0].get("features", {}))
-    if not names or not table.has_drafts:
-        raise ConfigError("The table has no features or no drafts to train on: collect it with `jouline lab collect`.")
+    need_drafts(table)
+    names = place_names or tuple(table.rows[0]["features"])
     place = place_matrix(table.rows, names)
     drafts = draft_rows(table.rows, table.small, floor)
     draft_names = tuple(drafts[0])
@@ -104,9 +103,9 @@ def _cross_validated(model: Any, matrix: Matrix, table: Table) -> float:
     return float(losses.mean())
 
 
-def chances(model: Any, matrix: Matrix) -> Floats:
+def chances(model: Any, matrix: Any) -> Floats:
     """Return a fitted model's probabilities in the order of `CLASSES`, shape (rows, 4)."""
-    found = np.zeros((len(matrix), len(CLASSES)))
+    found = np.zeros((matrix.shape[0], len(CLASSES)))
     found[:, model.classes_] = model.predict_proba(matrix)
     return found
 
