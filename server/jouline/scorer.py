@@ -24,7 +24,7 @@ class Scorer:
             self._output = self._session.get_outputs()[-1].name
             self.n_features = int(self._input.shape[1])
         except Exception as error:  # the library's errors share no base class
-            message = f"The router's model {path.name} cannot be opened: run `jouline router reset` or reinstall."
+            message = f"The router's model {path.name} cannot be opened; install Jouline again."
             raise RouterError(message) from error
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float32]:

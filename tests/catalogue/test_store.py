@@ -48,6 +48,9 @@ class TestPresence:
         own = replace(stage, file=str(write_gguf(tmp_path / "mine.gguf")), hub=None)
 
         assert (store.presence(own), store.path(own)) == ("own", tmp_path / "mine.gguf")
+        store.path(own).unlink()
+        with pytest.raises(CatalogueError, match=r"There is no file .*mine\.gguf; restore it or choose another"):
+            store.check(own)
 
     def test_cut_off(self, store: ModelStore, stage: StageCard) -> None:
         """A file that lost its end is not whole, and the sentence says so."""
@@ -57,6 +60,31 @@ class TestPresence:
         assert not store.complete(stage)
         with pytest.raises(CatalogueError, match="cut off"):
             store.check(stage)
+
+    @pytest.mark.parametrize("harm", ["missing", "empty", "cut off", "another format", "another size", "damaged"])
+    def test_bundled_harmed(self, tmp_path: Path, harm: str) -> None:
+        """What came with the program is restored or installed again: no hub has it and no command fetches it."""
+        store = ModelStore(data_dir=tmp_path / "data", bundled_dir=tmp_path / "models")
+        path = write_gguf(store.bundled_dir / EMBEDDED.file)
+        whole = path.read_bytes()
+        contents = {
+            "empty": b"",
+            "cut off": whole[:-1],
+            "another format": b"%PDF" + whole,
+            "another size": whole + b"0" * 99,
+            "damaged": whole[:24] + b"\xff" * 40 + whole[64:],
+        }
+        path.write_bytes(contents.get(harm, b""))
+        if harm == "missing":
+            path.unlink()
+
+        with pytest.raises(CatalogueError) as refused:
+            store.check(EMBEDDED)
+        said = str(refused.value)
+        assert str(store.bundled_dir) in said
+        assert said.endswith("; restore it or install Jouline again.")
+        assert "jouline models" not in said
+        assert "download" not in said
 
     def test_another_size(self, store: ModelStore, stage: StageCard) -> None:
         """A file of another size than its card's is not the model."""

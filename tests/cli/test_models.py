@@ -170,7 +170,7 @@ class TestUse:
         chat = write_gguf(tmp_path / "chat.gguf", tokens=("a", "b"))
 
         for path, said in (
-            (tmp_path / "none.gguf", "There is no model file at"),
+            (tmp_path / "none.gguf", "There is no file "),
             (cut, "is cut off"),
             (foreign, "is not a GGUF model file"),
             (chat, "no fill-in-the-middle tokens"),
@@ -192,6 +192,21 @@ class TestUse:
     def test_no_tier(self, models: Callable[..., Said]) -> None:
         """A single model needs a tier."""
         assert "--tier small or --tier large" in models("use", GRANITE).sentence
+
+    def test_no_tier_and_nothing_of_that_name(self, models: Callable[..., Said], tmp_path: Path) -> None:
+        """What is neither a file nor a model is told as such; which tier it would serve is no question."""
+        path = tmp_path / "nofile.gguf"
+
+        assert models("use", path).sentence == f"jouline: There is no file {path}."
+        assert "There is no model called 'nonsense'" in models("use", "nonsense").sentence
+        assert "is a folder" in models("use", tmp_path).sentence
+
+    def test_no_router(self, models: Callable[..., Said], tmp_path: Path) -> None:
+        """A pair without a router is told what decides meanwhile; no command that does not exist is named."""
+        said = models("use", write_gguf(tmp_path / "coder.gguf"), "--tier", "large")
+
+        assert "the small model's own confidence decides until one is." in said.out
+        assert "`" not in said.out
 
     def test_half_a_network(self, models: Callable[..., Said]) -> None:
         """The back of the embedded network cannot be the small model."""

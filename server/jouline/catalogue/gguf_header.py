@@ -21,6 +21,7 @@ from jouline.errors import CatalogueError
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
+DOWNLOAD = "download it again"
 DEFAULT_ALIGNMENT = 32
 
 # GGUF value types: struct codes by type number; 8 is a string, 9 an array.
@@ -137,23 +138,22 @@ class GgufHeader:
         return value if isinstance(value, int) else None
 
 
-def read_header(path: Path) -> GgufHeader:
+def read_header(path: Path, *, remedy: str | None = None) -> GgufHeader:
     """Read the header of a GGUF file and check that all its tensors' bytes are there.
 
-    Raises `CatalogueError` for a file that is missing, unreadable, no GGUF, of an unknown version, cut off or damaged.
+    Raises `CatalogueError` for a file that is missing, unreadable, no GGUF, of an unknown version, cut off or damaged;
+    `remedy` is what the sentence then says to do, in place of getting another file.
     """
     try:
         size = path.stat().st_size
         if path.is_dir():
             raise CatalogueError(f"{path} is a folder; name the .gguf file in it.")
         if size < len(MAGIC):
-            raise CatalogueError(f"{path} is not a GGUF model file: it is empty or nearly so; download it again.")
+            raise CatalogueError(f"{path} is not a GGUF model file: it is empty or nearly so; {remedy or DOWNLOAD}.")
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _Reader(data, path).header(size)
+            return _Reader(data, path, remedy).header(size)
     except FileNotFoundError:
-        raise CatalogueError(
-            f"There is no model file at {path}; `jouline models list` shows what is here and what can be pulled."
-        ) from None
+        raise CatalogueError(f"There is no file {path}{f'; {remedy}' if remedy else ''}.") from None
     except OSError as error:
         raise CatalogueError(f"The model file {path} cannot be read ({error.strerror}).") from error
 
@@ -161,9 +161,10 @@ def read_header(path: Path) -> GgufHeader:
 class _Reader:
     """Walks through a header; every read is checked against the file's end."""
 
-    def __init__(self, data: mmap.mmap, path: Path) -> None:
+    def __init__(self, data: mmap.mmap, path: Path, remedy: str | None) -> None:
         self._data = data
         self._path = path
+        self._remedy = remedy
         self._at = 0
 
     def header(self, size: int) -> GgufHeader:
@@ -174,7 +175,9 @@ class _Reader:
         except (struct.error, IndexError):
             raise self._cut_off(f"its header ends beyond the file's {size:,} bytes") from None
         except (ValueError, KeyError, ArithmeticError, MemoryError) as error:
-            raise CatalogueError(f"{self._path} is damaged (its header makes no sense); download it again.") from error
+            raise CatalogueError(
+                f"{self._path} is damaged (its header makes no sense); {self._remedy or DOWNLOAD}."
+            ) from error
         if needed > size:
             raise self._cut_off(f"it has {size:,} of {needed:,} bytes")
         return GgufHeader(path=self._path, size_bytes=size, metadata=MappingProxyType(metadata), tokens=tokens)
@@ -184,13 +187,13 @@ class _Reader:
         if magic != MAGIC:
             raise CatalogueError(
                 f"{self._path} is not a GGUF model file (it begins with {magic!r}); "
-                "choose a .gguf file made for llama.cpp."
+                f"{self._remedy or 'choose a .gguf file made for llama.cpp'}."
             )
         version = self._scalar("I")
         if version not in VERSIONS:
             raise CatalogueError(
                 f"{self._path} is in a GGUF version that cannot be read here ({version}; 2 and 3 can); "
-                "convert it anew with llama.cpp's tools or download a newer file."
+                f"{self._remedy or 'convert it anew with llama.cpp, or download a newer file'}."
             )
         return self._scalar("Q"), self._scalar("Q")
 
@@ -264,4 +267,4 @@ class _Reader:
             raise IndexError
 
     def _cut_off(self, how: str) -> CatalogueError:
-        return CatalogueError(f"{self._path} is cut off ({how}); download it again.")
+        return CatalogueError(f"{self._path} is cut off ({how}); {self._remedy or DOWNLOAD}.")

@@ -66,9 +66,11 @@ class ModelStore:
     def check(self, stage: StageCard) -> Path:
         """Return the stage's file once its header has been read and its size agrees; raise `CatalogueError` if not."""
         path = self.path(stage)
-        if stage.hub and not path.is_file():
-            raise CatalogueError(f"The model {stage.id} is not on this machine; run `jouline models pull {stage.id}`.")
-        header = read_header(path)
+        if not path.is_file() and not Path(stage.file).is_absolute():
+            where = f"not on this machine; {self._remedy(stage)}"
+            missing = f"missing in {self.bundled_dir}, where it came with Jouline; {self._remedy(stage)}"
+            raise CatalogueError(f"The model {stage.id} is {where if stage.hub else missing}.")
+        header = read_header(path, remedy=self._remedy(stage))
         if stage.size_bytes is not None and header.size_bytes != stage.size_bytes:
             has = f"{header.size_bytes:,} bytes where the catalogue says {stage.size_bytes:,}"
             raise CatalogueError(f"{path} has {has}; {self._remedy(stage)}.")
@@ -119,7 +121,11 @@ class ModelStore:
         return size
 
     def _remedy(self, stage: StageCard) -> str:
-        return f"run `jouline models pull {stage.id}`" if stage.hub else "install Jouline again or restore the file"
+        if stage.hub:
+            return f"run `jouline models pull {stage.id}`"
+        if Path(stage.file).is_absolute():
+            return "restore it or choose another with `jouline models use`"
+        return "restore it or install Jouline again"
 
 
 def checksum_file(path: Path) -> Path:

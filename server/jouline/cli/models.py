@@ -27,6 +27,7 @@ from jouline.errors import CatalogueError, ConfigError
 
 if TYPE_CHECKING:
     from jouline.catalogue.card import Catalogue, PairCard, StageCard
+    from jouline.catalogue.gguf_header import GgufHeader
     from jouline.catalogue.store import ModelStore
     from jouline.config import Config, Folders
 
@@ -179,7 +180,7 @@ def run_use(args: argparse.Namespace) -> int:
         return 0
     print(f"In use: {pair.small.id} (small) and {pair.large.id} (large).")
     if not routed:
-        print("No router was made for this pair: the small model's confidence decides. `jouline calibrate` fits one.")
+        print("No router was made for this pair: the small model's own confidence decides until one is.")
     return 0
 
 
@@ -208,13 +209,12 @@ def _choose(args: argparse.Namespace, place: Place) -> "tuple[dict[str, str], Ca
         if pair.id == place.catalogue.default_pair:
             return dict.fromkeys(settings, ""), place.catalogue
         return {"model.small": pair.small.id, "model.large": pair.large.id}, place.catalogue
+    header = None if args.name in place.catalogue.stages else _own_header(args.name, place)
     if args.tier is None:
         raise CatalogueError(f"{args.name} is a single model; say which tier it serves: --tier small or --tier large.")
-    if args.name in place.catalogue.stages:
+    if header is None:
         return settings | {f"model.{args.tier}": args.name}, place.catalogue
-    if not _looks_like_path(args.name):
-        place.catalogue.stage(args.name)  # names the nearest ids
-    own_id = _take_in(Path(args.name).expanduser(), args.family, place)
+    own_id = _take_in(header, args.family, place)
     return settings | {f"model.{args.tier}": own_id}, place.store.catalogue()
 
 
@@ -222,13 +222,20 @@ def _looks_like_path(name: str) -> bool:
     return name.endswith(".gguf") or "/" in name or "\\" in name or Path(name).exists()
 
 
-def _take_in(path: Path, family_id: str | None, place: Place) -> str:
+def _own_header(name: str, place: Place) -> "GgufHeader":
+    """Read the header of a file of the user's own; raise CatalogueError where the name is neither file nor model."""
+    from jouline.catalogue.gguf_header import read_header
+
+    if not _looks_like_path(name):
+        place.catalogue.stage(name)  # names the nearest ids
+    return read_header(Path(name).expanduser())
+
+
+def _take_in(header: "GgufHeader", family_id: str | None, place: Place) -> str:
     """Enter a file of the user's own in the catalogue, if it is known how it is asked; returns its id."""
     from jouline.catalogue.families import recognise
-    from jouline.catalogue.gguf_header import read_header
     from jouline.catalogue.own import own_card, remember
 
-    header = read_header(path)
     named = place.catalogue.family(family_id) if family_id else None
     card = own_card(header, recognise(header, place.catalogue.families, named))
     taken = place.catalogue.stages.get(card.id)
