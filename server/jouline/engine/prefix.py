@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-
 _NEAR_THE_END = 64
 
 
