@@ -122,7 +122,7 @@ def load(path: Path) -> Calibration:
     except FileNotFoundError:
         raise RouterError(f"There is no trained router: {path.name} is missing beside the models.") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        message = f"The router's calibration {path.name} cannot be used ({error}): calibrate again or reinstall."
+        message = f"The router's calibration {path.name} cannot be used ({error}); install Jouline again."
         raise RouterError(message) from error
 
 

@@ -50,7 +50,7 @@ class OutcomeClassifier:
         if self._scorer.n_features != len(names):
             message = (
                 f"The router's model {model.name} wants {self._scorer.n_features} features, its calibration names "
-                f"{len(names)}: train both anew or reinstall."
+                f"{len(names)}; install Jouline again."
             )
             raise RouterError(message)
 

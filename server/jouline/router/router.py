@@ -301,10 +301,10 @@ def open_router(
     """
     calibration = load(folder / "calibration.json")
     if weights is not None and calibration.weights != dict(weights):
-        message = f"The router was made for other weights of the pair {pair}: run `jouline calibrate`."
+        message = f"The router was made for other weights of the pair {pair}; `scripts/train_router` makes another."
         raise RouterError(message)
     if calibration.pair != pair:
-        message = f"The router was made for the pair {calibration.pair}, not {pair}: run `jouline calibrate`."
+        message = f"The router was made for the pair {calibration.pair}, not {pair}; `scripts/train_router` makes another."
         raise RouterError(message)
     router = LearnedRouter(
         calibration=calibration,
