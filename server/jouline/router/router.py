@@ -304,7 +304,8 @@ def open_router(
         message = f"The router was made for other weights of the pair {pair}; `scripts/train_router` makes another."
         raise RouterError(message)
     if calibration.pair != pair:
-        message = f"The router was made for the pair {calibration.pair}, not {pair}; `scripts/train_router` makes another."
+        made = calibration.pair
+        message = f"The router was made for the pair {made}, not {pair}; `scripts/train_router` makes another."
         raise RouterError(message)
     router = LearnedRouter(
         calibration=calibration,
