@@ -41,7 +41,7 @@ _REMEMBERED = 200  # answers that can still be explained
 _MAX_CONTEXT_TOKENS = 4096
 _ALL_LAYERS = 999
 _RESIDENCY_EVERY_S = 60.0  # at most a ledger row for each
-_NATURAL_TOKENS = 7.8  # measured in typing replays of five files, 7.6 to 8.0 (LOG.md: what is not written)
+_NATURAL_TOKENS = 7.8  # where the router's calibration has no figure of its own (LOG.md: what is not written)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

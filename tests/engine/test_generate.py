@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jouline.cancel import Cancelled, CancelToken
 from jouline.completion import Prompt
-from jouline.engine.generate import Limits, block_end, generate, pick, repeats
+from jouline.engine.generate import Limits, block_end, generate, pick, repeats, repeats_lines
 from jouline.engine.vocabulary import Vocabulary
 
 PIECES = [b"a", b"b", b"ab", b"ba", b"aba", b" ", b" a", b"\n", b"b\n", b"\r", b"(", b")", "é".encode()[:1]]
@@ -230,6 +230,23 @@ REPEATS = [
 def test_repeats(tokens, expected):
     """One token five times, two four times, up to eight three times running at the end are a loop."""
     assert repeats(tokens) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"a()\na()\na()\n", True),
+        (b"a()\n\na()\n\na()\n", True),
+        (b"b()\na()\na()\na()\nc", True),
+        (b"a()\na()\na()", False),
+        (b"a()\nb()\na()\n", False),
+        (b"\n\n\n\n", False),
+        (b"", False),
+    ],
+)
+def test_lines_over_and_over(text, expected):
+    """Three equal whole lines running at the end are a loop; blank lines and the unfinished one do not count."""
+    assert repeats_lines(text) is expected
 
 
 @given(head=st.lists(st.integers(0, 5)), group=st.lists(st.integers(0, 5), min_size=1, max_size=8))

@@ -85,13 +85,6 @@ def test_what_is_left_keeps_its_origin():
     assert found == entry("ompute(y)", tier="large", confidence=0.4)
 
 
-def test_clearing_forgets_everything():
-    """After a change of models nothing is known."""
-    cache = remembered("x = $0\n", "y")
-    cache.clear()
-    assert cache.get(place("x = $0\n")) is None
-
-
 @given(used=st.lists(st.integers(0, 9), max_size=40), limit=st.integers(1, 6))
 def test_the_least_recently_used_go_first(used, limit):
     """Exactly the `limit` places used last are known, whether they were asked for or answered."""

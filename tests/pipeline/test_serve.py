@@ -195,14 +195,6 @@ def test_without_the_cache_nothing_is_remembered(pipeline, models):
     assert models.tiers == ["small"] * 3
 
 
-def test_after_forgetting_the_model_is_asked_again(pipeline, models):
-    """Other settings or models make old answers worthless."""
-    ask(pipeline)
-    pipeline.forget()
-    ask(pipeline)
-    assert models.tiers == ["small"] * 2
-
-
 def test_a_text_that_does_not_fit_is_not_offered(pipeline, models):
     """What the filters decline has the filter's reason, and no model is named as its author."""
     models.small = written("compute(x)", 0.99)

@@ -128,7 +128,7 @@ def _stop(token: int, beyond: bytes, draft: _Draft, vocabulary: Vocabulary, limi
         return "line"
     if limits.min_logprob is not None and draft.total < limits.min_logprob:
         return "unlikely"
-    if repeats(draft.tokens[-len(draft.logprobs) :]):
+    if repeats(draft.tokens[-len(draft.logprobs) :]) or (b"\n" in beyond and repeats_lines(bytes(draft.text))):
         return "repetition"
     if limits.block_indent is not None and block_end(bytes(draft.text), limits.block_indent) is not None:
         return "block"

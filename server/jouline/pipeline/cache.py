@@ -61,10 +61,6 @@ class CompletionCache:
                 return _rest(entry, back)
         return None
 
-    def clear(self) -> None:
-        """Forget everything (models or settings changed)."""
-        self._entries.clear()
-
 
 def _behind(request: CompletionRequest) -> int:
     return hash((request.suffix[:_AFTER_CHARS], request.multiline))

@@ -83,10 +83,6 @@ class Pipeline:
         self._books.answered(request, completion)
         return completion
 
-    def forget(self) -> None:
-        """Drop all remembered answers."""
-        self._cache.clear()
-
     def _answer(self, request: CompletionRequest, cancel: CancelToken, work: _Work) -> Completion:
         if reason := self._decline(request):
             return self._completion("skip", reason)
