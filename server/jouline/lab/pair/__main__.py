@@ -13,7 +13,6 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from jouline.catalogue.card import bundled_folder
 from jouline.errors import JoulineError
 from jouline.lab.pair.corpus import Document
 
@@ -34,15 +33,15 @@ def corpus(given: argparse.Namespace) -> None:
 
 
 def tokenizer(given: argparse.Namespace) -> None:
-    """Take the tokenizer that ships with the pair, or fit a new one where there is none."""
+    """Fit a tokenizer to the corpus; a pair to begin from (`--begin`) keeps its own, which lies beside its files."""
     from jouline.lab.pair import corpus as texts
     from jouline.lab.pair import tokenizer as step
 
-    target, shipped = given.folder / "tokenizer.json", bundled_folder() / "tokenizer.json"
+    target = given.folder / "tokenizer.json"
     if target.exists():
         return
-    if shipped.exists():
-        shutil.copyfile(shipped, target)
+    if given.begin:
+        shutil.copyfile(given.begin[0].with_name("tokenizer.json"), target)
     else:
         step.train(d.text for d in texts.read(given.folder / "train.jsonl")).save(str(target))
 
@@ -70,6 +69,7 @@ def train(given: argparse.Namespace) -> None:
         end = datetime.now() + timedelta(minutes=given.minutes)  # noqa: DTZ005 - local time of day
         schedule.write(schedule.Deadline(end=end, cooldown_minutes=0.42 * given.minutes), run / step.DEADLINE)
     arguments = [f"--folder={run}", f"--processes={given.processes}", f"--peak={given.peak}"]
+    arguments += [f"--front={given.front}", f"--back={given.back}"]
     arguments += ["--begin", *map(str, given.begin)] if given.begin else []
     if step.main(arguments):
         raise JoulineError(
@@ -153,6 +153,8 @@ def _parser() -> argparse.ArgumentParser:
         "--minutes", type=float, default=120.0, help="length of the run, if no deadline file is there yet"
     )
     parser.add_argument("--processes", type=int, default=2, help="one-thread processes on a CPU; 1 on a GPU")
+    parser.add_argument("--front", type=int, default=3, help="layers before the exit")
+    parser.add_argument("--back", type=int, default=6, help="layers behind it")
     parser.add_argument("--begin", type=Path, nargs=2, metavar=("FRONT", "BACK"), help="GGUF files to begin from")
     parser.add_argument("--peak", type=float, default=1.0, help="scales the learning rates")
     parser.add_argument("--places", type=int, default=2000)

@@ -18,11 +18,11 @@ from torch.nn import functional as F  # noqa: N812
 class Shape:
     """Sizes of the network; `front` and `back` count layers."""
 
-    vocabulary: int = 8192
+    vocabulary: int = 4096
     width: int = 256
     hidden: int = 704
     front: int = 3
-    back: int = 5
+    back: int = 6
     head: int = 64
     context: int = 1024
     rope_base: float = 10_000.0

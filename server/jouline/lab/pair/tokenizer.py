@@ -1,4 +1,4 @@
-"""The pair's tokenizer: byte-level BPE over 8,192 ids, with the pre-tokeniser that llama.cpp calls `qwen2`.
+"""The pair's tokenizer: byte-level BPE over 4,096 ids, with the pre-tokeniser that llama.cpp calls `qwen2`.
 
 llama.cpp gives the same ids for every text (a test holds them equal); the pre-tokenisers `gpt-2` and `starcoder` lose
 spaces when it turns ids back into text.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-VOCABULARY = 8192
+VOCABULARY = 4096
 SPECIAL = ("<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|file_sep|>", "<|fim_pad|>",
            "<|repo_name|>", "<|cursor|>")  # fmt: skip
 QWEN2 = (

@@ -283,7 +283,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=0)
     parser.add_argument("--store", type=Path)
     parser.add_argument("--front", type=int, default=3)
-    parser.add_argument("--back", type=int, default=5)
+    parser.add_argument("--back", type=int, default=6)
     parser.add_argument("--peak", type=float, default=1.0, help="scales the learning rates")
     parser.add_argument("--begin", type=Path, nargs=2, metavar=("FRONT", "BACK"), help="GGUF files to begin from")
     given = parser.parse_args(arguments)
