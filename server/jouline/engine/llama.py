@@ -165,15 +165,15 @@ class Context:
         self._vectors = _Batch(options.batch_tokens, weights.width)
         self.stored = 0  # positions whose hidden states were read by the last `decode_tokens`
 
-    def decode_tokens(self, tokens: Sequence[int], at: int, states: FloatArray | None = None) -> None:
-        """Evaluate `tokens` at positions `at`…; logits are kept for the last, hidden states written to `states[at:]`.
+    def decode_tokens(self, tokens: Sequence[int], at: int, states: FloatArray | None = None, *, rows: int = 1) -> None:
+        """Evaluate `tokens` at positions `at`…; logits are kept for the last `rows`, states written to `states[at:]`.
 
         Raises Cancelled when the abort flag went up (then `kept` tells what is there) and EngineError on failure.
         """
         self.stored = at
-        for start in range(0, len(tokens), self._batch_tokens):
-            chunk = tokens[start : start + self._batch_tokens]
-            batch = self._tokens.fill(len(chunk), at + start)
+        for start, end in self._chunks(len(tokens), rows):
+            chunk = tokens[start:end]
+            batch = self._tokens.fill(len(chunk), at + start, rows if end == len(tokens) else 1)
             self._tokens.token[: len(chunk)] = chunk
             self._decode(batch)
             if states is not None:
@@ -181,13 +181,24 @@ class Context:
                 self.stored = at + start + len(chunk)
                 states[at + start : self.stored] = np.ctypeslib.as_array(found, (len(chunk), self.weights.width))
 
-    def decode_states(self, states: FloatArray, at: int) -> None:
-        """Evaluate hidden states, shape (n, width), in the place of tokens at positions `at`…; errors as above."""
-        for start in range(0, len(states), self._batch_tokens):
-            chunk = states[start : start + self._batch_tokens]
-            batch = self._vectors.fill(len(chunk), at + start)
+    def decode_states(self, states: FloatArray, at: int, *, rows: int = 1) -> None:
+        """Evaluate hidden states, shape (n, width), in the place of tokens at positions `at`…; all else as above."""
+        for start, end in self._chunks(len(states), rows):
+            chunk = states[start:end]
+            batch = self._vectors.fill(len(chunk), at + start, rows if end == len(states) else 1)
             self._vectors.embd[: len(chunk)] = chunk
             self._decode(batch)
+
+    def _chunks(self, count: int, rows: int) -> list[tuple[int, int]]:
+        """Cut `count` tokens into batches, the last of which holds all that logits are wanted for."""
+        if rows > self._batch_tokens:
+            raise EngineError(f"Logits are wanted for {rows} tokens, more than the {self._batch_tokens} of a batch.")
+        if not count:
+            return []
+        starts = list(range(0, max(1, count - rows + 1), self._batch_tokens))
+        if count - starts[-1] > self._batch_tokens:
+            starts.append(count - rows)
+        return list(zip(starts, [*starts[1:], count], strict=True))
 
     def _decode(self, batch: Any) -> None:
         if self._abort.raised:
@@ -198,9 +209,12 @@ class Context:
         if code != 0:
             raise EngineError(f"The model {self.weights.path.name} failed to evaluate a batch (code {code}).")
 
-    def logits(self) -> FloatArray:
-        """Return the last token's logits, shape (vocabulary_size,): a view, good until the next decode."""
-        found = ffi.llama_get_logits_ith(self._pointer, -1)
+    def logits(self, back: int = 0) -> FloatArray:
+        """Return the logits of the token `back` before the last, shape (vocabulary_size,).
+
+        A view, good until the next decode; there are as many as that decode kept.
+        """
+        found = ffi.llama_get_logits_ith(self._pointer, -1 - back)
         return np.ctypeslib.as_array(found, (self.weights.vocabulary_size,))
 
     def trim(self, position: int) -> int:
@@ -261,11 +275,11 @@ class _Batch:
         else:
             self.token = np.ctypeslib.as_array(self._batch.token, (size,))
 
-    def fill(self, count: int, at: int) -> Any:
-        """Set `count` positions from `at` on, output wanted for the last; returns the C struct."""
+    def fill(self, count: int, at: int, rows: int) -> Any:
+        """Set `count` positions from `at` on, output wanted for the last `rows`; returns the C struct."""
         self._position[:count] = np.arange(at, at + count)
         self._wanted[:count] = 0
-        self._wanted[count - 1] = 1
+        self._wanted[max(0, count - rows) : count] = 1
         self._batch.n_tokens = count
         return self._batch
 

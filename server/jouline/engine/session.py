@@ -17,8 +17,8 @@ from jouline.errors import EngineError
 class Session(Protocol):
     """One mutable timeline of tokens."""
 
-    def sync(self, tokens: Sequence[int]) -> float:
-        """Make the timeline equal to `tokens` with logits for the last.
+    def sync(self, tokens: Sequence[int], *, rows: int = 1) -> float:
+        """Make the timeline equal to `tokens` with logits for the last `rows` of them.
 
         Returns the work done, in tokens of a whole pass of this model. Raises Cancelled when aborted; what finished
         by then is kept for the next call.
@@ -31,8 +31,8 @@ class Session(Protocol):
     def step(self, token: int) -> None:
         """Append one token."""
 
-    def logits(self) -> FloatArray:
-        """Return the logits after the last token: a view, good until the next call."""
+    def logits(self, back: int = 0) -> FloatArray:
+        """Return the logits after the token `back` before the last: a view, good until the next call."""
 
     @property
     def evaluated(self) -> int:
@@ -45,33 +45,33 @@ class TokenSession:
     def __init__(self, context: Context, *, keep_states: bool = False) -> None:
         self._context = context
         self._tokens: list[int] = []
-        self._fresh = False  # whether the context's logits are those of the last token
+        self._rows = 0  # of how many tokens, counted from the last, the context has logits
         self.evaluated = 0
         self.states: FloatArray | None = None
         if keep_states:
             self.states = np.empty((context.capacity, context.weights.width), np.float32)
 
-    def sync(self, tokens: Sequence[int], *, logits: bool = True) -> float:
-        """See `Session.sync`; without `logits` a timeline that merely contains the prompt is enough."""
+    def sync(self, tokens: Sequence[int], *, rows: int = 1) -> float:
+        """See `Session.sync`; with no `rows` a timeline that merely contains the prompt is enough."""
         wanted = list(tokens)
         _check_room(len(wanted), self._context.capacity)
         keep = common_prefix(self._tokens, wanted)
-        if keep == len(wanted) and (not logits or (self._fresh and keep == len(self._tokens))):
+        if keep == len(wanted) and (not rows or (self._rows >= rows and keep == len(self._tokens))):
             self.evaluated = 0
             return 0.0
-        keep = self._rewind(min(keep, len(wanted) - 1))
-        self._append(wanted[keep:])
+        keep = self._rewind(min(keep, len(wanted) - max(1, rows)))
+        self._append(wanted[keep:], max(1, rows))
         self.evaluated = len(wanted) - keep
         return float(self.evaluated)
 
     def step(self, token: int) -> None:
         """Append one token."""
         _check_room(len(self._tokens) + 1, self._context.capacity)
-        self._append([token])
+        self._append([token], 1)
 
-    def logits(self) -> FloatArray:
+    def logits(self, back: int = 0) -> FloatArray:
         """See `Session.logits`."""
-        return self._context.logits()
+        return self._context.logits(back)
 
     @property
     def tokens(self) -> list[int]:
@@ -83,17 +83,17 @@ class TokenSession:
             del self._tokens[self._context.trim(position) :]
         return len(self._tokens)
 
-    def _append(self, tokens: list[int]) -> None:
+    def _append(self, tokens: list[int], rows: int) -> None:
         at = len(self._tokens)
-        self._fresh = False
+        self._rows = 0
         try:
-            self._context.decode_tokens(tokens, at, self.states)
+            self._context.decode_tokens(tokens, at, self.states, rows=rows)
         except BaseException:  # an interrupt from the keyboard too
             kept = self._context.kept()
             self._trust_only(kept if self.states is None else min(kept, self._context.stored), at, tokens)
             raise
         self._tokens.extend(tokens)
-        self._fresh = True
+        self._rows = rows
 
     def _trust_only(self, kept: int, at: int, tokens: list[int]) -> None:
         """After an abort believe what llama.cpp reports, less the positions whose states were not read."""
@@ -111,7 +111,7 @@ class ExitSession:
         self._context = context
         self._tokens: list[int] = []
         self._front_share = front_share
-        self._fresh = False
+        self._rows = 0
         self.evaluated = 0
 
     @property
@@ -119,46 +119,46 @@ class ExitSession:
         """The back's timeline; not to be changed."""
         return self._tokens
 
-    def sync(self, tokens: Sequence[int]) -> float:
+    def sync(self, tokens: Sequence[int], *, rows: int = 1) -> float:
         """See `Session.sync`; the front is brought up first, then the back catches up in one pass."""
         wanted = list(tokens)
         _check_room(len(wanted), self._context.capacity)
-        front_work = self._front.sync(wanted, logits=False)
+        front_work = self._front.sync(wanted, rows=0)
         keep = common_prefix(self._tokens, wanted)
-        if keep == len(wanted) == len(self._tokens) and self._fresh:
+        if keep == len(wanted) == len(self._tokens) and self._rows >= rows:
             self.evaluated = 0
             return front_work * self._front_share
-        keep = min(keep, len(wanted) - 1)
+        keep = min(keep, len(wanted) - rows)
         if keep < len(self._tokens):
             del self._tokens[self._context.trim(keep) :]
         self.evaluated = len(wanted) - len(self._tokens)
-        self._catch_up(wanted)
+        self._catch_up(wanted, rows)
         return front_work * self._front_share + self.evaluated * (1 - self._front_share)
 
     def step(self, token: int) -> None:
         """Append one token to both halves; where the front has gone that way already, to the back alone."""
         wanted = [*self._tokens, token]
         _check_room(len(wanted), self._context.capacity)
-        self._front.sync(wanted, logits=False)
-        self._catch_up(wanted)
+        self._front.sync(wanted, rows=0)
+        self._catch_up(wanted, 1)
 
-    def logits(self) -> FloatArray:
+    def logits(self, back: int = 0) -> FloatArray:
         """See `Session.logits`."""
-        return self._context.logits()
+        return self._context.logits(back)
 
-    def _catch_up(self, wanted: list[int]) -> None:
+    def _catch_up(self, wanted: list[int], rows: int) -> None:
         at = len(self._tokens)
         states = self._front.states
         if states is None:
             raise EngineError("The front of an early-exit pair was opened without its hidden states.")
-        self._fresh = False
+        self._rows = 0
         try:
-            self._context.decode_states(states[at : len(wanted)], at)
+            self._context.decode_states(states[at : len(wanted)], at, rows=rows)
         except BaseException:  # an interrupt from the keyboard too
             self._tokens = wanted[: self._context.trim(self._context.kept())]
             raise
         self._tokens = wanted
-        self._fresh = True
+        self._rows = rows
 
 
 def _check_room(count: int, capacity: int) -> None:
