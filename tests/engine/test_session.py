@@ -77,6 +77,21 @@ def test_stepping_the_large_where_the_small_went_elsewhere(timelines, cold):
     assert np.allclose(large.logits(), fresh_logits(cold, "large", [1, 2, 3, 5]), atol=TOLERANCE)
 
 
+@given(before=st.lists(TOKEN, max_size=20), wanted=TIMELINE, tier=st.sampled_from(["small", "large", "whole"]))
+@example(before=[], wanted=[5] * 70, tier="large")
+@example(before=[], wanted=list(range(65)), tier="small")  # the rows reach over a batch's edge
+def test_logits_of_several_tokens_of_one_pass(timelines, cold, before, wanted, tier):
+    """Each row is what a session says that was given the tokens up to there, whatever was kept and however batched."""
+    session, rows = _session(timelines, tier), min(5, len(wanted))
+    if before:
+        session.sync(before)
+    session.sync(wanted)  # logits of the last alone are there, those of the others are not
+    session.sync(wanted, rows=rows)
+    found = [session.logits(back).copy() for back in range(rows)]
+    for back, logits in enumerate(found):
+        assert np.allclose(logits, fresh_logits(cold, tier, wanted[: len(wanted) - back]), atol=TOLERANCE)
+
+
 @given(tokens=TIMELINE)
 def test_front_and_back_equal_the_reference(timelines, tokens):
     """Front and back in llama.cpp give the logits of the same network written down in numpy."""
