@@ -30,6 +30,11 @@ def edits(draw) -> list[list[int]]:
     return prompts
 
 
+def _place(number: int) -> st.SearchStrategy[list[int]]:
+    """Draw a prompt at one of a few places, far apart, each with something typed."""
+    return st.lists(TOKEN, max_size=12).map(lambda typed: [number * 7] * (70 + 10 * number) + typed)
+
+
 @pytest.fixture(scope="module")
 def cold(tiny_files) -> Iterator[Timelines]:
     """Open the same models once more, to compare with."""
@@ -280,3 +285,52 @@ def test_a_back_needs_its_fronts_states(timelines):
 
 def _session(timelines: Timelines, tier: str):
     return timelines.fresh_whole() if tier == "whole" else timelines.fresh_exit()[tier == "large"]
+
+
+@pytest.mark.parametrize("tier", ["small", "large", "whole"])
+def test_going_back_to_a_place_finds_what_was_put_aside(timelines, cold, tier):
+    """A jump elsewhere and back evaluates one token, with the logits of a session that saw nothing else."""
+    session = _session(timelines, tier)
+    here, there = list(range(120)), list(range(200, 330))
+    for prompt in (here, there, here, [*there, 7]):
+        session.sync(prompt)
+        assert np.allclose(session.logits(), fresh_logits(cold, tier, prompt), atol=TOLERANCE)
+    assert session.evaluated == 1
+    assert len(session.shelf) == 1
+
+
+@given(prompts=st.lists(st.integers(0, 4).flatmap(_place), min_size=1, max_size=8), budget=st.integers(0, 200_000))
+def test_what_is_put_aside_stays_within_its_budget(timelines, cold, prompts, budget):
+    """However small the budget, answers are right and the shelf is no larger."""
+    session = timelines.fresh_whole()
+    session.shelf._most_bytes = budget
+    for prompt in prompts:
+        session.sync(prompt)
+        assert session.shelf.bytes <= budget
+        assert np.allclose(session.logits(), fresh_logits(cold, "whole", prompt), atol=TOLERANCE)
+
+
+@given(prompts=edits(), tiers=st.lists(st.sampled_from(["small", "large"]), min_size=5, max_size=5))
+def test_what_is_pending_is_what_a_sync_then_does(timelines, prompts, tiers):
+    """The report agrees with the work that follows, and asking twice changes nothing."""
+    sessions = dict(zip(("small", "large"), timelines.fresh_exit(), strict=True))
+    for prompt, tier in zip(prompts, tiers, strict=False):
+        told = sessions[tier].pending(prompt)
+        assert sessions[tier].pending(prompt) == told == sessions[tier].sync(prompt)
+
+
+@pytest.mark.parametrize("tier", ["small", "large", "whole"])
+def test_going_the_same_way_again_evaluates_nothing(timelines, cold, tier):
+    """Prompt and answer stay evaluated behind a prompt that is asked again; another way is evaluated from there."""
+    session = _session(timelines, tier)
+    session.sync([1, 2, 3])
+    session.step(4)
+    session.step(5)
+    session.sync([1, 2, 3])
+    assert session.evaluated == 0
+    assert session.pending([1, 2, 3, 4]) == 0.0
+    session.step(4)
+    assert session.tokens == [1, 2, 3, 4]
+    assert np.allclose(session.logits(), fresh_logits(cold, tier, [1, 2, 3, 4]), atol=TOLERANCE)
+    session.step(6)
+    assert np.allclose(session.logits(), fresh_logits(cold, tier, [1, 2, 3, 4, 6]), atol=TOLERANCE)

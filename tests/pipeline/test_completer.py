@@ -260,7 +260,7 @@ def test_a_keystroke_evaluates_a_few_tokens(tiny, tier, before, after, most):
 
 def test_the_large_goes_on_from_the_smalls_work(tiny):
     """Escalation costs the back's share of the prompt only."""
-    request = place("import os\n" * 12 + "x = $0\n")
+    request = place("import sys\n" * 12 + "x = $0\n")
     tiny.generate(place("y = $0\n"), "large", CancelToken(), LIMITS)
     small = tiny.generate(request, "small", CancelToken(), LIMITS)
     large = tiny.generate(request, "large", CancelToken(), LIMITS)

@@ -54,7 +54,7 @@ def generate(
     stop = _decode(session, vocabulary, draft, limits, cancel)
     finished = time.perf_counter()
     return Generation(
-        text=_finish_text(bytes(draft.text), stop, limits),
+        text=finish_text(bytes(draft.text), stop, limits),
         tokens=tuple(draft.tokens),
         logprob=draft.total,
         logprobs=tuple(draft.logprobs),
@@ -163,7 +163,8 @@ def block_end(text: bytes, indent: int) -> int | None:
     return None
 
 
-def _finish_text(raw: bytes, stop: Stop, limits: Limits) -> str:
+def finish_text(raw: bytes, stop: Stop, limits: Limits) -> str:
+    """Return the text to offer of the bytes that were decoded until `stop`."""
     if limits.single_line:
         raw = raw.split(b"\n", 1)[0].rstrip(b"\r")
     elif stop == "block" and limits.block_indent is not None:

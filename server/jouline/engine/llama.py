@@ -24,6 +24,7 @@ from jouline.errors import EngineError
 FloatArray = npt.NDArray[np.float32]
 
 _ABORTED = 2
+_BYTES = ctypes.POINTER(ctypes.c_uint8)
 
 
 @functools.cache
@@ -154,6 +155,7 @@ class Context:
     def __init__(self, weights: Weights, options: EngineOptions, abort: AbortFlag, *, states: bool = False) -> None:
         self.weights = weights
         self.capacity = options.context_tokens
+        self.shelf_bytes = options.shelf_bytes
         self._abort = abort
         self._batch_tokens = options.batch_tokens
         self._pointer = ffi.llama_init_from_model(weights.pointer, _context_params(options, states=states))
@@ -235,6 +237,21 @@ class Context:
         if self.weights.recurrent:
             return 0
         return int(ffi.llama_memory_seq_pos_max(self._memory, 0)) + 1
+
+    def pack(self) -> npt.NDArray[np.uint8]:
+        """Return a copy of the timeline's keys and values, for `unpack`."""
+        size = int(ffi.llama_state_seq_get_size(self._pointer, 0))
+        packed = np.empty(size, np.uint8)
+        written = int(ffi.llama_state_seq_get_data(self._pointer, packed.ctypes.data_as(_BYTES), size, 0))
+        return packed[:written]
+
+    def unpack(self, packed: npt.NDArray[np.uint8]) -> bool:
+        """Take up a timeline that `pack` returned in the place of what is there; False, all forgotten, on failure."""
+        ffi.llama_memory_clear(self._memory, False)
+        if ffi.llama_state_seq_set_data(self._pointer, packed.ctypes.data_as(_BYTES), packed.nbytes, 0):
+            return True
+        ffi.llama_memory_clear(self._memory, True)
+        return False
 
     def close(self) -> None:
         """Free the context and its batches."""

@@ -19,3 +19,4 @@ class EngineOptions:
     gpu_layers: int = 0
     flash_attention: bool = False
     cache_bits: Literal[16, 32] = 16  # of keys and values; 32 makes warm equal cold to the last digits
+    shelf_bytes: int = 64_000_000  # most that timelines put aside may take, for going back to a place

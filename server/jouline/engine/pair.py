@@ -4,13 +4,15 @@ Kind `exit`: two files of one network; small is the front with its own head, lar
 whatever the front has evaluated counts for both. Kind `separate`: two complete models.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from jouline.cancel import CancelToken
 from jouline.completion import Generation, Prompt, Tier
+from jouline.engine.candidates import candidates
 from jouline.engine.generate import Limits, generate
 from jouline.engine.llama import AbortFlag, Context, Weights
 from jouline.engine.options import EngineOptions
@@ -68,14 +70,37 @@ class Pair:
 
     def standing(self, tier: Tier, tokens: Sequence[int]) -> int:
         """Return how many of `tokens`, from the first on, that model has evaluated; for an exit pair, its front."""
-        return common_prefix(self._sessions["small" if self.one_vocabulary else tier].tokens, list(tokens))
+        return common_prefix(self._sessions["small" if self.one_vocabulary else tier].held, list(tokens))
+
+    def pending(self, tier: Tier, tokens: Sequence[int]) -> float:
+        """Return what of `tokens` that model would have to evaluate now, in tokens of a whole pass of it.
+
+        Changes nothing and asks llama.cpp nothing. Tokens that an exit pair's front has seen cost the back's share.
+        """
+        return self._sessions[tier].pending(tokens)
 
     def generate(self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken) -> Generation:
         """Answer `prompt` with one model; raises Cancelled, with the engine free again, when `cancel` is set."""
+        with self._stopped_by(cancel):
+            return generate(self._sessions[tier], self._vocabularies[tier], prompt, limits, cancel)
+
+    def candidates(
+        self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken, count: int
+    ) -> list[Generation]:
+        """Return up to `count` different answers to `prompt`, the greedy one first; the prompt is evaluated once.
+
+        What each cost is in its own counts, so their sum is what all of them cost. Raises Cancelled as `generate` does.
+        """
+        with self._stopped_by(cancel):
+            session, vocabulary = self._sessions[tier], self._vocabularies[tier]
+            return candidates(session, vocabulary, prompt, limits=limits, cancel=cancel, count=count)
+
+    @contextlib.contextmanager
+    def _stopped_by(self, cancel: CancelToken) -> Iterator[None]:
         self._abort.lower()
         cancel.listen(self._abort.raise_flag)
         try:
-            return generate(self._sessions[tier], self._vocabularies[tier], prompt, limits, cancel)
+            yield
         finally:
             cancel.forget(self._abort.raise_flag)
 

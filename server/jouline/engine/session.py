@@ -10,8 +10,12 @@ from typing import Protocol
 import numpy as np
 
 from jouline.engine.llama import Context, FloatArray
+from jouline.engine.memo import LogitMemo
 from jouline.engine.prefix import common_prefix
+from jouline.engine.shelf import Parked, Shelf
 from jouline.errors import EngineError
+
+_WORTH_PARKING = 64  # tokens: evaluating fewer again costs less than keeping them aside
 
 
 class Session(Protocol):
@@ -28,15 +32,115 @@ class Session(Protocol):
     def tokens(self) -> list[int]:
         """The timeline; not to be changed."""
 
+    @property
+    def held(self) -> list[int]:
+        """All that is evaluated: the timeline, and what it was before it was taken back; not to be changed."""
+
     def step(self, token: int) -> None:
         """Append one token."""
 
     def logits(self, back: int = 0) -> FloatArray:
         """Return the logits after the token `back` before the last: a view, good until the next call."""
 
+    def pending(self, tokens: Sequence[int]) -> float:
+        """Return the work that `sync(tokens)` would do now, in tokens of a whole pass; changes nothing."""
+
     @property
     def evaluated(self) -> int:
         """Prompt tokens that the last `sync` evaluated."""
+
+
+class _Timeline:
+    """What a context holds, how much of it is the caller's timeline, and which logits along it are known.
+
+    What a caller leaves behind (the answer to the last prompt) stays until something else takes its place, so going
+    that way again costs nothing. What is given up at a jump is put on the shelf.
+    """
+
+    def __init__(self, context: Context, states: FloatArray | None = None) -> None:
+        self.context = context
+        self.states = states
+        self.held: list[int] = []
+        self.length = 0
+        self.prompt = 0  # tokens of the last whole prompt: what is held behind them is an answer
+        self.memo = LogitMemo(context.weights.vocabulary_size)
+        self.shelf = Shelf(0 if context.weights.recurrent else context.shelf_bytes)
+
+    def usable(self, wanted: list[int], rows: int) -> int:
+        """Return how many of `wanted` need no evaluation: those held, but for logits of the last `rows` not known."""
+        keep = common_prefix(self.held, wanted)
+        for count in range(max(1, len(wanted) - rows + 1), keep + 1):
+            if not self.memo.holds(count - 1):
+                return count - 1
+        return keep
+
+    def missing(self, wanted: list[int], rows: int) -> int:
+        """Return how many of `wanted` would have to be evaluated."""
+        usable = self.usable(wanted, rows)
+        return len(wanted) - max(usable, min(self.shelf.reach(wanted), len(wanted) - max(1, rows)))
+
+    def rewind(self, wanted: list[int], rows: int) -> int:
+        """Give up what is of no use for `wanted`, or take up a parked timeline that has more of it.
+
+        Returns how many tokens of `wanted` are held now.
+        """
+        if rows > len(self.memo):
+            raise EngineError(f"Logits are wanted for {rows} tokens, more than the {len(self.memo)} that are kept.")
+        keep = self.usable(wanted, rows)
+        if self.shelf.open and self._exchange(wanted, keep):
+            keep = self.usable(wanted, max(1, rows))
+        self.prompt = len(wanted)
+        self.cut(keep)
+        return len(self.held)
+
+    def go_on(self, token: int) -> bool:
+        """Append `token` without evaluating it if the timeline has gone that way before."""
+        again = self.length < len(self.held) and self.held[self.length] == token and self.memo.holds(self.length)
+        self.length += again
+        return again
+
+    def cut(self, position: int) -> None:
+        """Forget everything from `position` on; a model that cannot forget a part forgets all."""
+        if position < len(self.held):
+            self.held = self.held[: self.context.trim(position)]
+            self.memo.forget(len(self.held))
+        self.length = len(self.held)
+
+    def believe(self, tokens: list[int], kept: int) -> None:
+        """After a failed decode hold the first `kept` of `tokens` and nothing else."""
+        self.held = tokens[: self.context.trim(kept)]
+        self.memo.forget(len(self.held))
+        self.length = len(self.held)
+
+    def grew(self, tokens: list[int], rows: int) -> None:
+        """Note that the context holds `tokens` now, with logits for the last `rows`."""
+        self.held = tokens
+        self.length = len(tokens)
+        for back in range(rows):
+            self.memo.note(self.length - 1 - back, self.context.logits(back))
+
+    def logits(self, back: int) -> FloatArray:
+        """Return the logits after the token `back` before the last."""
+        return self.memo.logits(self.length - 1 - back)
+
+    def _exchange(self, wanted: list[int], keep: int) -> bool:
+        far = len(wanted) - keep >= _WORTH_PARKING
+        found = self.shelf.take(wanted, at_least=keep + _WORTH_PARKING) if far else None
+        if min(self.prompt, len(self.held)) - keep >= _WORTH_PARKING:
+            self.shelf.put(self._parked())
+        if found is None:
+            return False
+        self.held, self.length = [], 0  # should this be broken off, nothing is trusted
+        self.memo.forget(0)
+        if self.context.unpack(found.packed):
+            if self.states is not None and found.states is not None:
+                self.states[: len(found.states)] = found.states
+            self.held = found.tokens
+        return True
+
+    def _parked(self) -> Parked:
+        states = None if self.states is None else self.states[: len(self.held)].copy()
+        return Parked(tokens=self.held, packed=self.context.pack(), states=states)
 
 
 class TokenSession:
@@ -44,62 +148,66 @@ class TokenSession:
 
     def __init__(self, context: Context, *, keep_states: bool = False) -> None:
         self._context = context
-        self._tokens: list[int] = []
-        self._rows = 0  # of how many tokens, counted from the last, the context has logits
-        self.evaluated = 0
         self.states: FloatArray | None = None
         if keep_states:
             self.states = np.empty((context.capacity, context.weights.width), np.float32)
+        self._line = _Timeline(context, self.states)
+        self.evaluated = 0
 
     def sync(self, tokens: Sequence[int], *, rows: int = 1) -> float:
         """See `Session.sync`; with no `rows` a timeline that merely contains the prompt is enough."""
-        wanted = list(tokens)
+        line, wanted = self._line, list(tokens)
         _check_room(len(wanted), self._context.capacity)
-        keep = common_prefix(self._tokens, wanted)
-        if keep == len(wanted) and (not rows or (self._rows >= rows and keep == len(self._tokens))):
-            self.evaluated = 0
+        if line.usable(wanted, rows) == len(wanted):
+            line.length, self.evaluated = len(wanted), 0
             return 0.0
-        keep = self._rewind(min(keep, len(wanted) - max(1, rows)))
-        self._append(wanted[keep:], max(1, rows))
-        self.evaluated = len(wanted) - keep
+        self.evaluated = len(wanted) - line.rewind(wanted, rows)
+        self._append(wanted, rows)
         return float(self.evaluated)
 
     def step(self, token: int) -> None:
-        """Append one token."""
-        _check_room(len(self._tokens) + 1, self._context.capacity)
-        self._append([token], 1)
+        """Append one token; where the timeline has gone that way before, nothing is evaluated."""
+        line = self._line
+        wanted = [*line.held[: line.length], token]
+        _check_room(len(wanted), self._context.capacity)
+        if not line.go_on(token):
+            line.cut(line.length)
+            self._append(wanted, 1)
 
     def logits(self, back: int = 0) -> FloatArray:
         """See `Session.logits`."""
-        return self._context.logits(back)
+        return self._line.logits(back)
+
+    def pending(self, tokens: Sequence[int], *, rows: int = 1) -> float:
+        """See `Session.pending`."""
+        return float(self._line.missing(list(tokens), rows))
 
     @property
     def tokens(self) -> list[int]:
         """The timeline; not to be changed."""
-        return self._tokens
+        return self._line.held[: self._line.length]
 
-    def _rewind(self, position: int) -> int:
-        if position < len(self._tokens):
-            del self._tokens[self._context.trim(position) :]
-        return len(self._tokens)
+    @property
+    def held(self) -> list[int]:
+        """All that is evaluated: the timeline, and what it was before it was taken back; not to be changed."""
+        return self._line.held
 
-    def _append(self, tokens: list[int], rows: int) -> None:
-        at = len(self._tokens)
-        self._rows = 0
+    @property
+    def shelf(self) -> Shelf:
+        """The timelines put aside."""
+        return self._line.shelf
+
+    def _append(self, wanted: list[int], rows: int) -> None:
+        line, context = self._line, self._context
+        at = len(line.held)
+        rows = max(1, min(rows, len(wanted) - at))
         try:
-            self._context.decode_tokens(tokens, at, self.states, rows=rows)
+            context.decode_tokens(wanted[at:], at, self.states, rows=rows)
+            line.grew(wanted, rows)
         except BaseException:  # an interrupt from the keyboard too
-            kept = self._context.kept()
-            self._trust_only(kept if self.states is None else min(kept, self._context.stored), at, tokens)
+            kept = context.kept()
+            line.believe(wanted, kept if self.states is None else min(kept, context.stored))
             raise
-        self._tokens.extend(tokens)
-        self._rows = rows
-
-    def _trust_only(self, kept: int, at: int, tokens: list[int]) -> None:
-        """After an abort believe what llama.cpp reports, less the positions whose states were not read."""
-        del self._tokens[at:]
-        self._tokens.extend(tokens)
-        del self._tokens[self._context.trim(kept) :]
 
 
 class ExitSession:
@@ -109,56 +217,70 @@ class ExitSession:
         """`front_share` is the front's part of the cost of one token through the whole network, 0..1."""
         self._front = front
         self._context = context
-        self._tokens: list[int] = []
+        self._line = _Timeline(context)
         self._front_share = front_share
-        self._rows = 0
         self.evaluated = 0
 
     @property
     def tokens(self) -> list[int]:
         """The back's timeline; not to be changed."""
-        return self._tokens
+        return self._line.held[: self._line.length]
+
+    @property
+    def held(self) -> list[int]:
+        """All that the back has evaluated; not to be changed."""
+        return self._line.held
+
+    @property
+    def shelf(self) -> Shelf:
+        """The timelines put aside."""
+        return self._line.shelf
 
     def sync(self, tokens: Sequence[int], *, rows: int = 1) -> float:
         """See `Session.sync`; the front is brought up first, then the back catches up in one pass."""
-        wanted = list(tokens)
+        line, wanted = self._line, list(tokens)
         _check_room(len(wanted), self._context.capacity)
         front_work = self._front.sync(wanted, rows=0)
-        keep = common_prefix(self._tokens, wanted)
-        if keep == len(wanted) == len(self._tokens) and self._rows >= rows:
-            self.evaluated = 0
+        if line.usable(wanted, rows) == len(wanted):
+            line.length, self.evaluated = len(wanted), 0
             return front_work * self._front_share
-        keep = min(keep, len(wanted) - rows)
-        if keep < len(self._tokens):
-            del self._tokens[self._context.trim(keep) :]
-        self.evaluated = len(wanted) - len(self._tokens)
+        self.evaluated = len(wanted) - line.rewind(wanted, rows)
         self._catch_up(wanted, rows)
         return front_work * self._front_share + self.evaluated * (1 - self._front_share)
 
     def step(self, token: int) -> None:
-        """Append one token to both halves; where the front has gone that way already, to the back alone."""
-        wanted = [*self._tokens, token]
+        """Append one token to both halves; where they have gone that way already, nothing is evaluated."""
+        line = self._line
+        wanted = [*line.held[: line.length], token]
         _check_room(len(wanted), self._context.capacity)
-        self._front.sync(wanted, rows=0)
-        self._catch_up(wanted, 1)
+        if not line.go_on(token):
+            self._front.sync(wanted, rows=0)
+            line.cut(line.length)
+            self._catch_up(wanted, 1)
 
     def logits(self, back: int = 0) -> FloatArray:
         """See `Session.logits`."""
-        return self._context.logits(back)
+        return self._line.logits(back)
+
+    def pending(self, tokens: Sequence[int]) -> float:
+        """See `Session.pending`; what the front has seen costs the back's share alone."""
+        wanted = list(tokens)
+        front, back = self._front.pending(wanted, rows=0), self._line.missing(wanted, 1)
+        return front * self._front_share + back * (1 - self._front_share)
 
     def _catch_up(self, wanted: list[int], rows: int) -> None:
-        at = len(self._tokens)
+        line = self._line
+        at = len(line.held)
         states = self._front.states
         if states is None:
             raise EngineError("The front of an early-exit pair was opened without its hidden states.")
-        self._rows = 0
+        rows = min(rows, len(wanted) - at)
         try:
             self._context.decode_states(states[at : len(wanted)], at, rows=rows)
+            line.grew(wanted, rows)
         except BaseException:  # an interrupt from the keyboard too
-            self._tokens = wanted[: self._context.trim(self._context.kept())]
+            line.believe(wanted, self._context.kept())
             raise
-        self._tokens = wanted
-        self._rows = rows
 
 
 def _check_room(count: int, capacity: int) -> None:
