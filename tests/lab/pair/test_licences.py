@@ -1,11 +1,12 @@
 """Only permissive licences enter the corpus."""
 
 from email.message import Message
+from pathlib import Path
 
 import pytest
 
 from jouline.errors import JoulineError
-from jouline.lab.pair import corpus, licences
+from jouline.lab.pair import corpus, licences, tarballs
 
 PERMITTED = ["MIT",
              "Apache-2.0 AND MIT", "MIT OR GPL-3.0-only", "Apache-2.0 WITH LLVM-exception AND BSD-2-Clause",
@@ -63,15 +64,20 @@ def test_two_classifiers_must_both_be_permissive() -> None:
     assert not licences.permits(stated)
 
 
-def test_every_package_of_the_corpus_is_recorded_with_a_permitted_licence() -> None:
+WHEELS = {f"{name}=={version}" for name, version in corpus.pinned().items()}
+TARBALLS = {pin.specifier for pin in tarballs.pinned()}
+
+
+@pytest.mark.parametrize(("record", "pinned"), [(corpus.RECORD, WHEELS), (corpus.NPM_RECORD, TARBALLS)])
+def test_every_package_of_the_corpus_is_recorded_with_a_permitted_licence(record: Path, pinned: set[str]) -> None:
     """The record names exactly the pinned packages, and every licence in it may be used."""
-    recorded = corpus.recorded()
-    assert {f"{name}=={version}" for name, version in corpus.pinned().items()} == set(recorded)
+    recorded = corpus.recorded(record)
+    assert pinned == set(recorded)
     assert [package for package, stated in recorded.items() if not licences.permits(stated)] == []
 
 
 @pytest.mark.parametrize("stated", [None, "GPL-3.0-only", "BSD-3-Clause"])
-def test_a_wheel_that_states_anything_but_what_was_recorded_stops_the_build(stated: str | None) -> None:
+def test_a_package_that_states_anything_but_what_was_recorded_stops_the_build(stated: str | None) -> None:
     """Unclear, copyleft and merely changed licences all stop the build with the package's name."""
     with pytest.raises(JoulineError, match=r"^thing==1.0 is under"):
         corpus.check_licence("thing==1.0", stated, {"thing==1.0": "MIT"})

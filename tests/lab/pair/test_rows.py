@@ -36,6 +36,7 @@ def coding() -> tokenizer.Tokenizer:
         ("def f|():\n    if g:\n        h\nlast", "():\n    if g:\n        h"),
         ("x|", ""),
         ("for a in b|:\n    c", ":\n    c"),
+        ("if (a|) {\n  b;\n\n  c;\n}\nd;", ") {\n  b;\n\n  c;"),
     ],
 )
 def test_a_block_is_the_rest_of_its_line_and_the_deeper_lines_below(marked: str, block: str) -> None:

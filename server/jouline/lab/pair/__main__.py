@@ -43,7 +43,8 @@ def tokenizer(given: argparse.Namespace) -> None:
     if given.begin:
         shutil.copyfile(given.begin[0].with_name("tokenizer.json"), target)
     else:
-        step.train(d.text for d in texts.read(given.folder / "train.jsonl")).save(str(target))
+        documents = texts.read(given.folder / "train.jsonl")
+        step.train(step.balanced((d.package, d.text) for d in documents)).save(str(target))
 
 
 def rows(given: argparse.Namespace) -> None:

@@ -82,7 +82,7 @@ def answers(complete: Completer, places: Iterable[Place], limits: Callable[[Plac
     found = []
     for place in places:
         request = CompletionRequest(
-            uri=place.document.path, language="python", text=place.document.text, offset=place.offset
+            uri=place.document.path, language=place.document.language, text=place.document.text, offset=place.offset
         )
         for tier in TIERS:
             made = complete.generate(request, tier, CancelToken(), limits(place))
@@ -125,7 +125,7 @@ def cpu_seconds(complete: Completer, places: Sequence[Place], tier: Tier) -> flo
     before = os.times()
     for place in places:
         request = CompletionRequest(
-            uri=place.document.path, language="python", text=place.document.text, offset=place.offset
+            uri=place.document.path, language=place.document.language, text=place.document.text, offset=place.offset
         )
         complete.generate(request, tier, CancelToken(), LINE)
     after = os.times()

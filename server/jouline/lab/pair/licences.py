@@ -1,10 +1,13 @@
 """Which licences a package of the corpus may have: permissive ones that allow shipping what was learnt from it.
 
 Words: an SPDX *expression* combines licence identifiers by AND, OR and WITH (SPDX specification, annex D). A wheel
-states its licence in METADATA: `License-Expression` (PEP 639), else classifiers, else the older free `License` field.
+states its licence in METADATA: `License-Expression` (PEP 639), else classifiers, else the older free `License` field;
+an npm package in the field `license` of its package.json.
 """
 
+import json
 import re
+import tarfile
 from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
@@ -80,3 +83,12 @@ def of_wheel(wheel: Path) -> str | None:
     with ZipFile(wheel) as archive:
         name = next(n for n in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", n))
         return of_metadata(HeaderParser().parsestr(archive.read(name).decode("utf-8", "replace")))
+
+
+def of_tarball(tarball: Path) -> str | None:
+    """Return the licence stated in the package.json of an npm tarball, or None where it is not an expression."""
+    with tarfile.open(tarball) as archive:
+        member = next(m for m in archive if re.fullmatch(r"[^/]+/package\.json", m.name))
+        content = archive.extractfile(member)
+        stated = json.loads(content.read()).get("license") if content else None
+        return stated if isinstance(stated, str) else None

@@ -26,7 +26,7 @@ def draw(documents: Iterable[Document], count: int, *, seed: int, by_line: bool 
     """
     packages: dict[str, list[tuple[Document, Line]]] = {}
     for document in documents:
-        found = lines_with_room(document.text, "python")
+        found = lines_with_room(document.text, document.language)
         packages.setdefault(document.package, []).extend((document, line) for line in found)
     rng = random.Random(seed)
     names = sorted(packages)

@@ -20,6 +20,7 @@ from jouline.lab.pair.tokenizer import Markers, encode_all, markers
 SUFFIX_TOKENS = 64
 SEGMENT_CHARS = 3000
 BLOCK_LINES = 10
+COMMENTS = ("#", "//", "/*", "* ", "*/")
 CONTROL = "<|"  # texts that spell a control token are left out
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def example(text: str, low: int, high: int, rng: random.Random) -> Example | Non
     drawn = rng.randrange(low, high)
     start, end = text.rfind("\n", 0, drawn) + 1, line_end(text, drawn)
     code = start + _indent(text[start:end])
-    if end - code < 4 or (text[code] == "#" and rng.random() < 0.7):
+    if end - code < 4 or (text.startswith(COMMENTS, code) and rng.random() < 0.7):
         return None
     block = rng.random() < 0.35
     cursor = rng.randrange(code, end)

@@ -4,7 +4,8 @@ llama.cpp gives the same ids for every text (a test holds them equal); the pre-t
 spaces when it turns ids back into text.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def train(texts: Iterable[str]) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer=trainer)
     return tokenizer
+
+
+def balanced(texts: Iterable[tuple[str, str]], *, chars: int = 1_000_000) -> Iterator[str]:
+    """Of (package, text) pairs, the texts of each package until it has given so many characters."""
+    given: Counter[str] = Counter()
+    for package, text in texts:
+        if given[package] < chars:
+            given[package] += len(text)
+            yield text
 
 
 def load(path: Path) -> Tokenizer:
