@@ -100,7 +100,7 @@ def test_every_command_of_the_bench_runs(tables, tmp_path, capsys):
     [
         (["evaluate", "--train", "none.jsonl", "--test", "none.jsonl"], "There is no outcome table"),
         (["evaluate", "--train", "{train}", "--test", "{train}"], "shares groups"),
-        (["evaluate", "--train", "{train}", "--test", "{test}", "--routers", "mf"], "There is no router 'mf'"),
+        (["evaluate", "--train", "{train}", "--test", "{test}", "--routers", "tarot"], "There is no router 'tarot'"),
         (["evaluate", "--train", "{train}", "--test", "{test}", "--small", "x"], "no outcome of x"),
         (["collect", "none", "--models", "small,large", "--out", "t.jsonl"], "There is no none"),
         (["collect", ".", "--models", "a,b", "--out", "t.jsonl"], "--models small,large"),

@@ -8,8 +8,8 @@ import pytest
 
 from jouline.cli.main import main
 from jouline.lab.described import describe, shared_features
-from jouline.lab.evaluate import FIELDS, MEASURES, evaluate_tables
-from jouline.lab.neighbours import remember
+from jouline.lab.evaluate import evaluate_tables
+from jouline.lab.judge import FIELDS, MEASURES
 from jouline.lab.outcomes import read, write
 from jouline.lab.report import as_text
 from jouline.lab.table import table
@@ -81,14 +81,31 @@ def test_every_policy_has_every_field(halves, capsys):
     assert [point["share_large"] for point in routers["always-large"]["curve"]] == [1.0]
 
 
-def test_the_oracle_recovers_no_more_than_there_is(halves, capsys):
+def test_the_oracle_recovers_no_more_than_there_is(tmp_path):
     """Over the clipped cost position no area is larger than that of the best quality at every cost."""
-    assert evaluated(*halves, *MODELS) == 0
-    routers = json.loads(capsys.readouterr().out)["routers"]
+    for seed, name in enumerate(("train", "test")):
+        write(tmp_path / f"{name}.jsonl", lettered(120, seed))
+    routers = evaluate_tables(
+        train=[tmp_path / "train.jsonl"], validate=None, test=[tmp_path / "test.jsonl"], models=("a", "b"), routers=[],
+        times=20,
+    )["routers"]  # fmt: skip
     small, large = routers["always-small"]["quality"], routers["always-large"]["quality"]
     best = max(point["quality"] for point in routers["oracle"]["curve"])
 
     assert 0.5 < routers["oracle"]["cost_apgr"] <= (best - small) / (large - small)
+
+
+def test_shares_of_a_gap_that_is_not_known_are_null(halves, capsys):
+    """Where the interval of the gap in quality reaches 0, what divides by it is null; what does not is there."""
+    assert evaluated(*halves, *MODELS, "--routers", "knn") == 0
+    report = json.loads(capsys.readouterr().out)
+    found = report["routers"]["knn"]
+
+    assert report["gap"]["known"] is False
+    assert [found[name] for name in ("apgr", "cost_apgr", "cpt50", "cpt80", "saving_vs_interpolated_percent")] == [
+        None
+    ] * 5
+    assert None not in (found["aiq"], found["quality_at_half_cost"], found["oracle_gap_closed_percent"])
 
 
 @pytest.mark.parametrize("costs", [(2.0, 2.0), (3.0, 1.0), (0.0, 0.0)], ids=["equal", "reversed", "free"])
@@ -109,7 +126,7 @@ def test_a_large_model_that_costs_no_more_is_no_reason_to_fail(tmp_path, costs):
     assert as_text(report)
 
 
-@pytest.mark.parametrize("router", ["logistic", "knn"])
+@pytest.mark.parametrize("router", ["logistic", "knn", "mf", "sw-ranking", "bert-like"])
 def test_what_a_text_tells_is_learnt(tmp_path, router):
     """Where one word decides which model is right, a router of texts is nearly as good as the oracle."""
     for seed, name in enumerate(("train", "test")):
@@ -119,8 +136,9 @@ def test_what_a_text_tells_is_learnt(tmp_path, router):
         routers=[router], times=20,
     )  # fmt: skip
 
-    assert report["routers"][router]["auc"] > 0.95
+    assert report["routers"][router]["auc"] > 0.9
     assert report["routers"][router]["oracle_gap_closed_percent"] > 70
+    assert report["routers"][router]["paired"]["p_holm"] < 0.2
     assert report["routers"][router]["route_ms_p95"] > 0
 
 
@@ -168,6 +186,64 @@ def test_what_a_table_cannot_tell_is_said_in_one_short_sentence(halves, capsys, 
     assert len(err.strip().splitlines()) == 1
 
 
+def three_models(count, seed):
+    """Return rows of three models: the word decides which of the dear ones alone is right; the cheap one never is."""
+    rows = lettered(count, seed)
+    for row in rows:
+        hard = row["outcomes"]["a"]["quality"] == 0.0
+        row["outcomes"] = {
+            "a": {"quality": 0.0, "cost": 1.0},
+            "b": {"quality": float(hard), "cost": 2.0},
+            "c": {"quality": float(not hard), "cost": 3.0},
+        }
+    return rows
+
+
+def test_routers_choose_among_any_number_of_models(tmp_path):
+    """With three models the ends are the cheapest and the best; who knows the word is better than either end."""
+    for seed, name in enumerate(("train", "test")):
+        write(tmp_path / f"{name}.jsonl", three_models(240, seed))
+    asked = ["knn", "logistic", "mf", "sw-ranking", "bert-like", "thompson", "quality-floor", "threshold", "cascade"]
+    report = evaluate_tables(
+        train=[tmp_path / "train.jsonl"], validate=None, test=[tmp_path / "test.jsonl"], models=("a", "b", "c"),
+        routers=asked, times=20,
+    )  # fmt: skip
+    found = report["routers"]
+
+    assert report["models"]["small"] == "a"
+    assert report["models"]["large"] in {"b", "c"}
+    assert report["routers_left_out"].keys() == {"threshold", "cascade"}
+    assert {"always-b", "always-c"} & found.keys()
+    assert found["knn"]["apgr"] is None  # no share of large calls among three
+    assert found["logistic"]["curve"][50]["share_by_model"].keys() == {"a", "b", "c"}
+    for name in ("knn", "logistic", "mf", "sw-ranking", "oracle"):
+        assert max(point["quality"] for point in found[name]["curve"]) > 0.9
+    json.dumps(report, allow_nan=False)
+    assert as_text(report)
+
+
+def test_a_chain_of_three_keeps_what_is_likely_right(tmp_path):
+    """With log p of the first two, the cascade goes on where it is low or the text does not parse, and pays for all."""
+    for seed, name in enumerate(("train", "test")):
+        rows = three_models(200, seed)
+        for number, row in enumerate(rows):
+            right = number % 3
+            for at, model in enumerate("abc"):
+                row["outcomes"][model] |= {"quality": float(at >= right), "cost": 1.0 + 4.0 * at}
+                sure = -0.1 if at >= right else -3.0
+                row["outcomes"][model]["evidence"] = {"logprob": sure, "parses": float(number % 7 > 0 or at > 0)}
+        write(tmp_path / f"{name}.jsonl", rows)
+    report = evaluate_tables(
+        train=[tmp_path / "train.jsonl"], validate=None, test=[tmp_path / "test.jsonl"], models=("a", "b", "c"),
+        ends=("a", "c"), routers=["cascade"], times=20,
+    )  # fmt: skip
+    best = max(report["routers"]["cascade"]["curve"][1:], key=lambda point: point["quality"])
+
+    assert best["quality"] > 0.9
+    assert best["share_escalated"] > 0.5
+    assert report["routers"]["cascade"]["calibration"]["expected_error"] < 0.35
+
+
 def test_rows_without_both_models_are_left_out_and_counted(tmp_path, capsys):
     """A table in which some rows lack a model is evaluated on the others."""
     rows = read(TABLES / "ulab-code.jsonl")
@@ -190,15 +266,6 @@ def test_features_are_used_where_every_row_has_them():
     assert shared_features((whole, texts)) == ()
     assert describe(whole.rows, ("indent",)).shape == (10, 1)
     assert describe([*whole.rows, *texts.rows], ()).shape[0] == 20
-
-
-def test_the_nearest_query_decides():
-    """Of few queries a quarter counts as near; the gain told is theirs."""
-    seen = np.array([[1.0, 0.0]] * 4 + [[0.0, 1.0]] * 4)
-    near = remember(seen, np.array([1.0] * 4 + [-1.0] * 4))
-
-    assert near.count == 2
-    assert near.gain(np.array([[1.0, 0.1], [0.1, 1.0]])) == pytest.approx([1.0, -1.0])
 
 
 def test_what_stops_early_stands_in_no_table_of_exact_matches(tmp_path):

@@ -74,7 +74,9 @@ def _add_evaluate(actions: Any) -> None:
     _tables(parser, "--test")
     parser.add_argument("--routers", default="", metavar="R1,R2,…", help="by name; random and oracle are always there")
     parser.add_argument("--router", type=Path, metavar="DIR", help="a trained router's folder, evaluated as `shipped`")
-    _models(parser)
+    parser.add_argument("--models", default="", metavar="A,B,C,…", help="choose among these; else --small and --large")
+    parser.add_argument("--small", metavar="A", help="the small end (default small; of --models the cheapest)")
+    parser.add_argument("--large", metavar="B", help="the large end (default large; of --models the best)")
     parser.add_argument("--quality", choices=("exact", "shown"), default="exact", help="right, or right and shown")
     parser.add_argument("--resamples", type=_count, default=1000, help="bootstrap draws of whole packages")
     parser.add_argument("--seed", type=int, default=0)
@@ -192,6 +194,17 @@ def _calibrate(args: argparse.Namespace) -> int:
     return 0
 
 
+def _chosen(args: argparse.Namespace) -> dict[str, Any]:
+    if args.models:
+        return {"models": tuple(_names(args.models)), "ends": (args.small, args.large)}
+    ends = (args.small or "small", args.large or "large")
+    return {"models": ends, "ends": ends}
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def _evaluate(args: argparse.Namespace) -> int:
     from jouline.lab.evaluate import evaluate_tables
     from jouline.lab.report import as_text
@@ -200,8 +213,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         train=args.train,
         validate=args.validate,
         test=args.test,
-        models=(args.small, args.large),
-        routers=[name for name in args.routers.split(",") if name],
+        **_chosen(args),
+        routers=_names(args.routers),
         folder=args.router,
         shown=args.quality == "shown",
         seed=args.seed,

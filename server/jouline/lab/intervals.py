@@ -1,14 +1,13 @@
-"""A policy's curve on a table, and the same in resamples of its groups: where intervals come from."""
+"""A policy's curve on a grid, and the same in resamples of its groups: where intervals and tests come from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from jouline.lab import metrics
+from jouline.lab.grid import Grid, Played, curve, ends
 from jouline.lab.metrics import Curve, Ends
-from jouline.lab.policy import SMALL, Choices, cost, curve, ends, quality
-from jouline.lab.table import Table
 
 TIMES = 1000
 
@@ -25,35 +24,34 @@ class Resampling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A table's curve, or the same in one resample of its groups."""
+    """A grid's curve, or the same in one resample of its groups."""
 
     curve: Curve
     ends: Ends
 
 
-def sample(table: Table, chosen: Sequence[Choices]) -> Sample:
-    """Return the curve of several choices on the whole table."""
-    return Sample(curve=curve(table, chosen), ends=ends(table))
+def sample(given: Grid, played: Played) -> Sample:
+    """Return the curve of a policy on the whole grid."""
+    return Sample(curve=curve(given, played), ends=ends(given))
 
 
-def samples(table: Table, chosen: Sequence[Choices], resampling: Resampling) -> list[Sample]:
-    """Return the curve in every resample of whole groups."""
-    index, counts = metrics.resamples(table.groups, resampling.times, resampling.seed)
-    rows = {
-        "quality": np.array([quality(table, choices) for choices in chosen]),
-        "cost": np.array([cost(table, choices) for choices in chosen]),
-        "share": np.array([(choices != SMALL).astype(float) for choices in chosen]),
-        "ends": np.array([table.small_quality, table.large_quality, table.small_cost, table.large_cost]),
-    }
-    means = {name: metrics.group_means(values, index, counts) for name, values in rows.items()}
+def samples(given: Grid, played: Played, resampling: Resampling) -> list[Sample]:
+    """Return the curve in every resample of whole groups; the same seed draws the same groups for every policy."""
+    index, counts = metrics.resamples(given.groups, resampling.times, resampling.seed)
+    small, large = [given.small], [given.large]
+    both = np.concatenate([given.quality[:, small + large], given.cost[:, small + large]], axis=1).T
+    quality, cost, share, limits = (
+        metrics.group_means(values, index, counts)
+        for values in (played.quality, played.cost, (played.answered != given.small).astype(float), both)
+    )
     return [
         Sample(
-            curve=Curve(quality=means["quality"][:, t], cost=means["cost"][:, t], share=means["share"][:, t]),
+            curve=Curve(quality=quality[:, t], cost=cost[:, t], share=share[:, t]),
             ends=Ends(
-                small_quality=float(means["ends"][0, t]),
-                large_quality=float(means["ends"][1, t]),
-                small_cost=float(means["ends"][2, t]),
-                large_cost=float(means["ends"][3, t]),
+                small_quality=float(limits[0, t]),
+                large_quality=float(limits[1, t]),
+                small_cost=float(limits[2, t]),
+                large_cost=float(limits[3, t]),
             ),
         )
         for t in range(resampling.times)
@@ -63,7 +61,30 @@ def samples(table: Table, chosen: Sequence[Choices], resampling: Resampling) -> 
 def interval(values: Sequence[Number]) -> list[Number]:
     """Return the central 95 % of the values; unknown where more than one in twenty is."""
     known = [value for value in values if value is not None]
-    if len(known) < 0.95 * len(values):
+    if not known or len(known) < 0.95 * len(values):
         return [None, None]
     low, high = np.quantile(known, [0.025, 0.975])
     return [float(low), float(high)]
+
+
+def p_value(differences: Sequence[Number]) -> Number:
+    """Return the two-sided bootstrap p of no difference: twice the share of draws on the other side of 0.
+
+    At least 2 / (draws + 1), since no more can be told from so many; unknown where more than one draw in twenty is.
+    """
+    known = np.array([value for value in differences if value is not None])
+    if not len(known) or len(known) < 0.95 * len(differences):
+        return None
+    below, above = (known <= 0).sum(), (known >= 0).sum()
+    return float(min(1.0, 2.0 * (min(below, above) + 1) / (len(known) + 1)))
+
+
+def holm(p_values: Mapping[str, Number]) -> dict[str, Number]:
+    """Return the p values corrected for their number (Holm 1979); unknown ones stay so and do not count."""
+    known = sorted((p, name) for name, p in p_values.items() if p is not None)
+    corrected: dict[str, Number] = dict.fromkeys(p_values)
+    least = 0.0
+    for rank, (p, name) in enumerate(known):
+        least = max(least, min(1.0, p * (len(known) - rank)))
+        corrected[name] = least
+    return corrected

@@ -102,12 +102,12 @@ def upper_hull(cost: Floats, quality: Floats) -> tuple[Floats, Floats]:
     """Return the corners of the non-decreasing concave envelope of the points, by rising cost."""
     hull: list[tuple[float, float]] = []
     for x, y in sorted(zip(cost.tolist(), quality.tolist(), strict=True), key=lambda point: (point[0], -point[1])):
-        if hull and (x == hull[-1][0] or y <= max(best for _, best in hull)):
+        if hull and (x == hull[-1][0] or y <= hull[-1][1]):  # a hull never falls: its last corner is its highest
             continue
         while len(hull) >= 2 and _turns_up(hull[-2], hull[-1], (x, y)):
             hull.pop()
         hull.append((x, y))
-    hull.append((float(cost.max()), max(y for _, y in hull)))
+    hull.append((float(cost.max()), hull[-1][1]))
     return np.array([x for x, _ in hull]), np.array([y for _, y in hull])
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-ALWAYS = ("always-small", "always-large")
 _OTHER_QUALITY = "always-large-lossless"  # right and shown only: it would look worse than it is beside the others
 _POINTS = (25, 50, 75)
 _METRICS = (
@@ -14,24 +13,29 @@ _METRICS = (
     "parity_shown",
     "saving_vs_interpolated_percent",
     "oracle_gap_closed_percent",
+    "route_ms_p95",
 )
 
 
 def as_text(report: dict[str, Any]) -> str:
     """Return the evaluation as Markdown: fixed policies, each router's points against the line, the metrics."""
     unit = report["test"]["cost_unit"]
-    routers = {name: found for name, found in report["routers"].items() if name not in {*ALWAYS, _OTHER_QUALITY}}
+    found = {name: each for name, each in report["routers"].items() if name != _OTHER_QUALITY}
+    always = [name for name in found if name.startswith("always-")]
+    routers = {name: each for name, each in found.items() if name not in always}
+    models = report["models"]
+    size = f"{report['test']['rows']} rows of {report['test']['groups']} groups"
     lines = [
-        f"{report['test']['rows']} places of {report['test']['groups']} packages; [95 % bootstrap over packages].",
+        f"{size}, {models['small']} to {models['large']}; [95 % bootstrap over groups].",
         "",
-        f"| policy | energy saving | right % | mean {unit} | large share % | above the line, points |",
+        f"| policy | energy saving | right % | mean {unit} | other than the small model % | above the line, points |",
         "| --- | --- | --- | --- | --- | --- |",
-        *(_always_row(name, report["routers"][name]) for name in ALWAYS if name in report["routers"]),
-        *(_point_row(name, found["curve"][at]) for name, found in routers.items() for at in _POINTS),
+        *(_always_row(name, found[name]) for name in always),
+        *(_point_row(name, each["curve"][at]) for name, each in routers.items() for at in _POINTS),
         "",
-        f"| router | {' | '.join(_METRICS)} |",
-        f"|{' --- |' * (len(_METRICS) + 1)}",
-        *(_metric_row(name, found) for name, found in routers.items()),
+        f"| router | {' | '.join(_METRICS)} | over a coin, p (Holm) |",
+        f"|{' --- |' * (len(_METRICS) + 2)}",
+        *(_metric_row(name, each) for name, each in routers.items()),
     ]
     return "\n".join(lines)
 
@@ -73,7 +77,9 @@ def _metric_row(name: str, found: dict[str, Any]) -> str:
             cells.append("yes" if value else "no")
         else:
             cells.append(_with_interval(value, interval, 1, "{:.3g}"))
-    return f"| {name} | {' | '.join(cells)} |"
+    paired = found.get("paired")
+    p_value = None if paired is None else paired["p_holm"]
+    return f"| {name} | {' | '.join(cells)} | {'' if p_value is None else format(p_value, '.3g')} |"
 
 
 def _with_interval(value: float | None, interval: list[float | None] | None, scale: float, form: str) -> str:

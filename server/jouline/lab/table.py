@@ -68,10 +68,13 @@ class Table:
         return np.array([_logprob(row["outcomes"][model]) for row in self.rows], dtype=np.float64)
 
 
-def table(rows: Sequence[Row], small: str, large: str) -> Table:
-    """Return the rows as arrays; raise `ConfigError` where a model is missing or the costs' units differ."""
+def table(rows: Sequence[Row], small: str, large: str, *, among: Sequence[str] = ()) -> Table:
+    """Return the rows as arrays; raise `ConfigError` where a model is missing or the costs' units differ.
+
+    With `among` the models named there must be in every row too.
+    """
     for row in rows:
-        absent = [model for model in dict.fromkeys((small, large)) if model not in row["outcomes"]]
+        absent = [model for model in dict.fromkeys((small, large, *among)) if model not in row["outcomes"]]
         if absent:
             there = ", ".join(row["outcomes"]) or "none"
             raise ConfigError(f"Row {row['query_id']!r} has no outcome of {' or of '.join(absent)}, only of {there}.")
@@ -94,9 +97,9 @@ def table(rows: Sequence[Row], small: str, large: str) -> Table:
     )
 
 
-def told(rows: Sequence[Row], small: str, large: str) -> Sequence[Row]:
-    """Return the rows with an outcome of both models; all rows where none has, for `table` to say what is missing."""
-    return [row for row in rows if {small, large} <= row["outcomes"].keys()] or rows
+def told(rows: Sequence[Row], *models: str) -> Sequence[Row]:
+    """Return the rows with an outcome of all models; all rows where none has, for `table` to say what is missing."""
+    return [row for row in rows if set(models) <= row["outcomes"].keys()] or rows
 
 
 def need_drafts(whole: Table) -> None:

@@ -1,0 +1,108 @@
+"""What a router sees of a query before any model ran: its features or text, an embedding, a bandit's context."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from sklearn.decomposition import TruncatedSVD
+from sklearn.preprocessing import StandardScaler
+
+from jouline.lab.contexts import Contexts
+from jouline.lab.described import Described, describe, text
+from jouline.lab.grid import Floats
+from jouline.lab.outcomes import Row
+
+EMBEDDED = 96  # numbers of an embedding
+
+
+class Embeds(Protocol):
+    """What turns texts into vectors by knowledge of its own (`jouline.lab.sentences.Sentences`)."""
+
+    label: str
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Return a row of length 1 for each text."""
+
+
+class Queries:
+    """Rows as a router sees them; each view is made when it is first asked for."""
+
+    def __init__(self, rows: Sequence[Row], encoder: "Encoder") -> None:
+        self.rows = rows
+        self._encoder = encoder
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def described(self) -> Described:
+        """Standardised features, or hashed n-grams of the text, sparse; shape (rows, …)."""
+        return self._encoder.describe(self.rows)
+
+    @cached_property
+    def embedded(self) -> Floats:
+        """Embeddings of length 1, and one more number that is always 1."""
+        return self._encoder.embed(self)
+
+    @cached_property
+    def contexts(self) -> Floats:
+        """GreenServ's one-hot features (`jouline.lab.contexts`)."""
+        return self._encoder.contexts(self.rows)
+
+
+class Encoder:
+    """Learns from training rows how queries are described; everything runs on this machine."""
+
+    def __init__(
+        self, rows: Sequence[Row], names: Sequence[str], *, embeds: Embeds | None = None, seed: int = 0
+    ) -> None:
+        """`names` are the features that all rows have; none: the text is read.
+
+        Without `embeds` an embedding is the latent semantic analysis of the hashed n-grams, or the features themselves.
+        """
+        self._names = tuple(names)
+        self._embeds = embeds
+        described = describe(rows, self._names)
+        self._scaler = StandardScaler().fit(described) if self._names else None
+        self._latent = None if self._names or embeds else _latent(described, seed)
+        self._contexts = Contexts(rows)
+
+    @property
+    def of(self) -> str:
+        """What the descriptions are made of, in a few words."""
+        if self._names:
+            return "features of the place"
+        return self._embeds.label if self._embeds else "hashed words and letters of the text"
+
+    def queries(self, rows: Sequence[Row]) -> Queries:
+        """Return the rows as a router sees them."""
+        return Queries(rows, self)
+
+    def describe(self, rows: Sequence[Row]) -> Described:
+        """Return the rows' standardised features, or the hashed n-grams of their texts."""
+        described = describe(rows, self._names)
+        return described if self._scaler is None else np.clip(self._scaler.transform(described), -5.0, 5.0)
+
+    def embed(self, queries: Queries) -> Floats:
+        """Return an embedding of length 1 for each row, and one more number that is always 1."""
+        if self._embeds is not None and not self._names:
+            vectors = self._embeds.embed([text(row) for row in queries.rows])
+        else:
+            vectors = queries.described if self._latent is None else self._latent.transform(queries.described)
+        return np.hstack([unit(np.asarray(vectors, dtype=np.float64)), np.ones((len(queries), 1))])
+
+    def contexts(self, rows: Sequence[Row]) -> Floats:
+        """Return GreenServ's one-hot features."""
+        return self._contexts.of(rows)
+
+
+def _latent(described: Described, seed: int) -> TruncatedSVD:
+    rank = max(1, min(EMBEDDED, described.shape[0] - 1))
+    return TruncatedSVD(n_components=rank, random_state=seed).fit(described)
+
+
+def unit(vectors: Floats) -> Floats:
+    """Return the rows scaled to length 1; a row of zeros stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1.0)
