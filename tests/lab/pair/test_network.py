@@ -17,7 +17,7 @@ from jouline.engine.pair import Pair as EnginePair  # noqa: E402
 from jouline.engine.pair import PairFiles  # noqa: E402
 from jouline.lab.pair import checkpoint, export  # noqa: E402
 from jouline.lab.pair.loss import ExitLoss, Plan, Weights  # noqa: E402
-from jouline.lab.pair.network import Pair, Shape, deepened  # noqa: E402
+from jouline.lab.pair.network import Pair, Shape, causal_attention, deepened  # noqa: E402
 from jouline.lab.pair.optimise import Rates, optimisers, orthogonalised  # noqa: E402
 
 TINY = Shape(vocabulary=8192, width=128, hidden=192, front=1, back=2, head=64, context=256)
@@ -66,6 +66,19 @@ def test_no_token_sees_what_comes_after_it() -> None:
         for before, after in zip(pair(tokens), pair(changed), strict=True):
             assert torch.allclose(before[:, :12], after[:, :12], atol=1e-5)
             assert not torch.allclose(before[:, 12:], after[:, 12:], atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [4, 9, 64])
+def test_attention_in_blocks_is_attention(count: int) -> None:
+    """The blocks and their gradients are those of the library's attention, whether or not the blocks come out even."""
+    torch.manual_seed(0)
+    qkv = [torch.randn(2, 3, count, 16, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    plain = torch.nn.functional.scaled_dot_product_attention(*qkv, is_causal=True)
+    ours, weight = causal_attention(*qkv), torch.randn_like(plain)
+    assert torch.allclose(ours, plain)
+    theirs = torch.autograd.grad((plain * weight).sum(), qkv)
+    for a, b in zip(torch.autograd.grad((ours * weight).sum(), qkv), theirs, strict=True):
+        assert torch.allclose(a, b)
 
 
 def test_added_layers_change_nothing_at_first() -> None:

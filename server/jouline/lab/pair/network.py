@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+BLOCKS = 4  # of queries, in attention on a CPU
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
@@ -67,10 +69,34 @@ class Layer(nn.Module):
         y = self.attention_norm(x)
         q, k, v = (f(y).view(batch, tokens, self.heads, self.head) for f in (self.q, self.k, self.v))
         q, k = rotate(q, cosine, sine), rotate(k, cosine, sine)
-        mixed = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True)
+        mixed = causal_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
         x = x + self.o(mixed.transpose(1, 2).reshape(batch, tokens, width))
         y = self.feed_norm(x)
         return x + self.down(F.silu(self.gate(y)) * self.up(y))
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of every token to itself and those before it; all (batch, heads, tokens, size).
+
+    On a CPU block by block of queries against the keys up to the block's end: PyTorch's fused kernel works on what a
+    causal mask hides too, and took twice the time there (compiled, bfloat16, 640 tokens).
+    """
+    count = q.shape[2]
+    if q.device.type != "cpu" or count % BLOCKS:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    size = count // BLOCKS
+    return torch.cat([_block(q[:, :, a : a + size], k, v, a + size) for a in range(0, count, size)], 2)
+
+
+def _block(q: Tensor, k: Tensor, v: Tensor, end: int) -> Tensor:
+    """Attention of the queries of the last tokens before `end`."""
+    scores = q @ k[:, :, :end].transpose(-1, -2) * q.shape[-1] ** -0.5
+    hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(end - q.shape[2] + 1)
+    return torch.softmax(scores.masked_fill(hidden, -torch.inf), -1, dtype=_wide(v.dtype)).to(v.dtype) @ v[:, :, :end]
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
 
 
 def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

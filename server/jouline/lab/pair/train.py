@@ -143,7 +143,8 @@ class Run:
         self.progress = Progress()
         if (options.folder / LAST).exists():
             self.progress = checkpoint.resume(options.folder / LAST, self.network, self.optimisers)
-        self._states = torch.compile(self.network, dynamic=False)
+        for layer in (*self.network.front, *self.network.back):
+            layer.compile(dynamic=False)  # all layers share what is compiled for one
         cpu = team.device.type == "cpu"
         self._chunk, self._stride = (640, 2) if cpu else (8192, 1)
         self._whole, self._taught = (torch.compile(f, dynamic=False) for f in (whole_chunk, taught_chunk))
@@ -197,7 +198,7 @@ class Run:
         self, inputs: Tensor, targets: Tensor, token_weights: Tensor, weights: Weights, plan: Plan
     ) -> tuple[Tensor, Tensor, Tensor]:
         with torch.autocast(self.team.device.type, torch.bfloat16):
-            front, whole = self._states(inputs)
+            front, whole = self.network(inputs)
         width = self.options.shape.width
         front, whole = (h.reshape(-1, width).to(torch.bfloat16) for h in (front, whole))
         losses: tuple[Tensor, Tensor, Tensor] = ExitLoss.apply(
