@@ -26,8 +26,10 @@ from jouline.pipeline.account import Account, Run
 from jouline.pipeline.books import Books
 from jouline.pipeline.cache import CacheEntry, CompletionCache
 from jouline.pipeline.completer import Completer
+from jouline.pipeline.offer import Discard, Offer
 from jouline.pipeline.options import PipelineOptions
-from jouline.pipeline.postprocess import Discard, Offer, finish, whole_lines
+from jouline.pipeline.postprocess import fit, tidy
+from jouline.pipeline.repetition import whole_lines
 from jouline.router.gate import hold_back
 from jouline.router.router import Decision, FixedRouter, Review, Router
 
@@ -154,8 +156,10 @@ class Pipeline:
             return self._completion("none", silence, work=work, confidence=confidence)
         broken_off = run.generation.stop in ("length", "repetition")
         text = whole_lines(run.generation.text) if broken_off else run.generation.text
-        self._remember(request, work, text)
-        offer = finish(request, text)
+        offer = tidy(request, text)
+        self._remember(request, work, offer.text if isinstance(offer, Offer) else "")
+        if isinstance(offer, Offer):
+            offer = fit(request, offer.text, fresh=True)
         if isinstance(offer, Discard):
             return self._completion("none", offer.reason, work=work, confidence=confidence)
         return self._completion("generate", _why(work), work=work, confidence=confidence, offer=offer)
@@ -175,7 +179,7 @@ class Pipeline:
         self._cache.put(request, entry)
 
     def _from_cache(self, request: CompletionRequest, hit: CacheEntry) -> Completion:
-        offer = finish(request, hit.text) if hit.text else Discard(reason="Nothing good enough was found here before.")
+        offer = fit(request, hit.text) if hit.text else Discard(reason="Nothing good enough was found here before.")
         if isinstance(offer, Discard):
             return self._completion("cache", offer.reason, confidence=hit.confidence)
         return self._completion(
