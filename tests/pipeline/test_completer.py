@@ -266,3 +266,82 @@ def test_the_large_goes_on_from_the_smalls_work(tiny):
     large = tiny.generate(request, "large", CancelToken(), LIMITS)
     assert small.prompt_work > 20
     assert large.prompt_work == pytest.approx(large.prompt_evaluated * 0.5)
+
+
+MIDDLE = dataclasses.replace(FIM, layout="prefix-suffix-middle", middle="<|fim_middle|>")
+MARKERS["<|fim_middle|>"] = -3
+SPLIT = "\ue000"  # stands for the markers; drawn texts do not hold it
+
+
+def anchored(engine, layout: str, context: int = 256) -> Completer:
+    """Return a completer whose prompts go on from one another."""
+    card = CARD if layout == "suffix-prefix" else dataclasses.replace(CARD, fim=MIDDLE)
+    options = PipelineOptions(window_step_chars=60, anchored=True)
+    return Completer(engine, {"small": card, "large": card}, options, context)
+
+
+def parts(tokens) -> tuple[str, str]:
+    """Return the text before the cursor and the suffix that a prompt of either layout shows."""
+    text = "".join(map(chr, (token if token >= 0 else ord(SPLIT) for token in tokens))).split(SPLIT)
+    if tokens[0] == -2:
+        return text[2], text[1]
+    return text[1] + text[3], text[2]
+
+
+KEYS = st.lists(st.sampled_from(["a", "b", "(", "\n", "\n    ", "<", "{|}", "()"]), max_size=60)
+
+
+@given(keys=KEYS, above=TEXT, below=TEXT, layout=st.sampled_from(["suffix-prefix", "prefix-suffix-middle"]))
+def test_an_anchored_prompt_shows_what_is_there(keys, above, below, layout):
+    """However one types, what stands before the cursor is shown as it is, and behind it nothing that is not there."""
+    written = anchored(Spelled(), layout)
+    before, behind = above, "\n" + below
+    for key in keys:
+        if key == "<":
+            before = before[:-1]
+        elif key == "{|}":
+            before, behind = before + "{\n", "\n}" + behind
+        else:
+            before += key
+        request = dataclasses.replace(place("$0"), text=before + behind, offset=len(before))
+        prompt = written.prompt(request, "small", 16)
+        prefix, suffix = parts(prompt.tokens)
+        assert before.endswith(prefix + prompt.stub)
+        assert suffix in request.suffix
+        assert len(prompt.tokens) + 16 <= 256
+
+
+@pytest.mark.parametrize("layout", ["suffix-prefix", "prefix-suffix-middle"])
+def test_typing_between_brackets_only_appends(layout):
+    """Enter, the bracket that the editor puts below, a line broken in two: all of it goes on from the last prompt."""
+    written, below = anchored(Spelled(), layout, 1024), "\nbehind = 1\n"
+    before, evaluated = (), []
+    for text in (
+        "x = f($0)",
+        "x = f(\n    $0\n)",
+        "x = f(\n    a=b, $0c\n)",
+        "x = f(\n    a=b,\n    $0c\n)",
+        "x = f(\n)\n$0",
+    ):
+        tokens = written.prompt(place("import os\n" * 5 + text + below), "small", 16).tokens
+        evaluated.append(len(tokens) - common_prefix(before, tokens))
+        before = tokens
+    assert evaluated[0] > 50
+    assert max(evaluated[1:4]) <= 10
+
+
+def test_what_is_prepared_is_what_comes_next():
+    """The prompt to evaluate while nobody types is gone on from by the next key, window step or drifted suffix."""
+
+    class Idle(Spelled):
+        def pending(self, _tier, _tokens):
+            return 100.0
+
+    written = anchored(Idle(), "suffix-prefix")
+    written.prompt(place("x = f($0)\nbehind\n"), "small", 16)
+    drifted = place("x = f(\n$0\n)\nbehind\n")
+    assert read(written.prompt(drifted, "small", 16).tokens)[0] == "behind\n"
+    prepared = written.ahead(drifted, "small", 16)
+    assert read(prepared.tokens)[0] == ")\nbehind\n"
+    after = written.prompt(place("x = f(\na$0\n)\nbehind\n"), "small", 16)
+    assert after.tokens[: len(prepared.tokens)] == prepared.tokens

@@ -165,6 +165,7 @@ class Context:
         abort.install(self._pointer)
         self._tokens = _Batch(options.batch_tokens, 0)
         self._vectors = _Batch(options.batch_tokens, weights.width)
+        self.evaluated = 0  # tokens since opening, prompts and answers alike
         self.stored = 0  # positions whose hidden states were read by the last `decode_tokens`
 
     def decode_tokens(self, tokens: Sequence[int], at: int, states: FloatArray | None = None, *, rows: int = 1) -> None:
@@ -210,6 +211,7 @@ class Context:
             raise Cancelled
         if code != 0:
             raise EngineError(f"The model {self.weights.path.name} failed to evaluate a batch (code {code}).")
+        self.evaluated += int(batch.n_tokens)
 
     def logits(self, back: int = 0) -> FloatArray:
         """Return the logits of the token `back` before the last, shape (vocabulary_size,).

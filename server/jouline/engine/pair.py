@@ -84,6 +84,15 @@ class Pair:
         with self._stopped_by(cancel):
             return generate(self._sessions[tier], self._vocabularies[tier], prompt, limits, cancel)
 
+    def prepare(self, tier: Tier, tokens: Sequence[int], cancel: CancelToken) -> float:
+        """Evaluate tokens ahead of a request; returns the work done. Raises Cancelled as `generate` does.
+
+        What the model held before is put aside and found again.
+        """
+        with self._stopped_by(cancel):
+            cancel.check()
+            return self._sessions[tier].sync(tokens)
+
     def candidates(
         self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken, count: int
     ) -> list[Generation]:

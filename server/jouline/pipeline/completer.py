@@ -10,12 +10,17 @@ from jouline.catalogue.card import StageCard
 from jouline.completion import CompletionRequest, Generation, Prompt, Tier
 from jouline.engine.generate import Limits
 from jouline.engine.healing import split_stub
+from jouline.pipeline.anchor import MOST_TYPED_CHARS, Anchors, Head, Suffix
 from jouline.pipeline.context import suffix_window, window_start
 from jouline.pipeline.fim import arrange
+from jouline.pipeline.lines import LineTokens
 from jouline.pipeline.options import PipelineOptions
 
 _CHARS_PER_TOKEN = 3  # fewer than code has on average (3.9 measured), so that the window seldom needs a second cut
 _SUFFIX_CHARS_PER_TOKEN = 6  # more than code has, so that the token limit decides
+_AHEAD = 4  # a window about to move is one that moves within so much of its step
+_WORTH_PREPARING = 32  # tokens: fewer are no burden to the keystroke that needs them
+_SUFFIX_BETWEEN = "prefix-suffix-middle"
 _MARKERS = 4  # three of the layout and the one that some models want at the very beginning
 
 
@@ -38,8 +43,19 @@ class Engine(Protocol):
     def standing(self, tier: Tier, tokens: Sequence[int]) -> int:
         """Return how many of these tokens a model has evaluated."""
 
+    def pending(self, tier: Tier, tokens: Sequence[int]) -> float:
+        """Return what of these tokens a model would have to evaluate now, in tokens of a whole pass of it."""
+
+    def prepare(self, tier: Tier, tokens: Sequence[int], cancel: CancelToken) -> float:
+        """Evaluate tokens ahead of a request; returns the work done."""
+
     def generate(self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken) -> Generation:
         """Answer a prompt."""
+
+    def candidates(
+        self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken, count: int
+    ) -> list[Generation]:
+        """Answer a prompt in several ways."""
 
 
 class Completer:
@@ -56,60 +72,127 @@ class Completer:
         small, large = cards["small"], cards["large"]
         self._asked_alike = (small.fim, small.healing) == (large.fim, large.healing)
         self._prompts: dict[Tier, tuple[CompletionRequest, int, Prompt]] = {}
-        self._suffixes: dict[Tier, tuple[str, list[int]]] = {}
+        self._lines = {tier: LineTokens(partial(engine.tokenise, tier)) for tier in cards}
+        self._suffixes: dict[Tier, Anchors[Suffix]] = {tier: Anchors() for tier in cards}
+        self._heads: dict[Tier, Anchors[Head]] = {tier: Anchors() for tier in cards}
 
     def generate(self, request: CompletionRequest, tier: Tier, cancel: CancelToken, limits: Limits) -> Generation:
         """Return what the model of `tier` writes at the request's place."""
         fitting = replace(limits, max_tokens=self._room(limits.max_tokens))
         return self._engine.generate(tier, self.prompt(request, tier, limits.max_tokens), fitting, cancel)
 
+    def candidates(
+        self, request: CompletionRequest, tier: Tier, cancel: CancelToken, limits: Limits, count: int
+    ) -> list[Generation]:
+        """Return up to `count` different texts for the request's place, the one that `generate` gives first."""
+        fitting = replace(limits, max_tokens=self._room(limits.max_tokens))
+        return self._engine.candidates(tier, self.prompt(request, tier, limits.max_tokens), fitting, cancel, count)
+
     def standing(self, request: CompletionRequest, tier: Tier, room: int) -> float:
         """Return the share, 0..1, of the request's prompt that the model of `tier` has evaluated."""
         tokens = self.prompt(request, tier, room).tokens
         return self._engine.standing(tier, tokens) / len(tokens)
+
+    def pending(self, request: CompletionRequest, tier: Tier, room: int) -> float:
+        """Return what of the request's prompt that model would have to evaluate now, in tokens of a whole pass."""
+        return self._engine.pending(tier, self.prompt(request, tier, room).tokens)
 
     def prompt(self, request: CompletionRequest, tier: Tier, room: int) -> Prompt:
         """Return the prompt that leaves `room` tokens for the answer, but never more than half of the context.
 
         The last one is remembered: escalation and the baseline's price ask for it again.
         """
-        tier = "small" if self._engine.one_vocabulary and self._asked_alike else tier
+        tier = self._tier(tier)
         known = self._prompts.get(tier)
         if known is None or known[0] is not request or known[1] != room:
             known = request, room, self._render(request, tier, room)
             self._prompts[tier] = known
         return known[2]
 
-    def _render(self, request: CompletionRequest, tier: Tier, room: int) -> Prompt:
-        card = self._cards[tier]
-        suffix = self._suffix(request, tier, min(card.fim.suffix_tokens, self._context_tokens // 4))
+    def ahead(self, request: CompletionRequest, tier: Tier, room: int) -> Prompt | None:
+        """Return a prompt worth evaluating while nobody types, None where the next keystrokes only append anyway.
+
+        That is where the suffix is no longer quite what follows, or the window's start is about to move. Prompts from
+        then on go on from this one.
+        """
+        tier = self._tier(tier)
+        suffix = self._suffixes[tier].get(request.uri)
+        head = self._heads[tier].get(request.uri)
+        drifted = suffix is not None and bool(suffix.drift(request.suffix))
+        long = head is not None and request.offset - head.end > MOST_TYPED_CHARS // 2
+        ahead = self._options.window_step_chars // _AHEAD
+        prompt = self._render(request, tier, room, fresh=drifted or long, ahead=ahead)
+        return prompt if self._engine.pending(tier, prompt.tokens) >= _WORTH_PREPARING else None
+
+    def prepare(self, prompt: Prompt, tier: Tier, cancel: CancelToken) -> float:
+        """Evaluate a prompt that `ahead` gave; returns the work done. Raises Cancelled when somebody types again."""
+        return self._engine.prepare(tier, prompt.tokens, cancel)
+
+    def _tier(self, tier: Tier) -> Tier:
+        return "small" if self._engine.one_vocabulary and self._asked_alike else tier
+
+    def _render(
+        self, request: CompletionRequest, tier: Tier, room: int, *, fresh: bool = False, ahead: int = 0
+    ) -> Prompt:
+        """Return the prompt; dense text that overflows the budget gets a shorter window.
+
+        With `fresh` nothing is taken from the document's last prompt; `ahead` is how many characters further on the
+        cursor is thought to be when the window's start is chosen.
+        """
+        fim, lines = self._cards[tier].fim, self._lines[tier]
+        limit = min(fim.suffix_tokens, self._context_tokens // 4)
+        behind, moved = self._suffix(request, tier, limit, fresh=fresh)
+        suffix = lines(behind)[:limit]
         budget = self._context_tokens - len(suffix) - _MARKERS - self._room(room)
-        prefix, stub = self._prefix(request, tier, budget, healing=card.healing)
-        special = partial(self._engine.special, tier)
-        begin = self._engine.begin(tier)
-        tokens = arrange(card.fim, special, prefix=prefix, suffix=suffix)
+        fresh, chars = fresh or moved, budget * _CHARS_PER_TOKEN
+        while True:
+            before, typed, stub = self._before(request, tier, chars, fresh=fresh, ahead=ahead)
+            prefix, middle = lines(before), lines(typed)
+            if len(prefix) + len(middle) <= budget:
+                break
+            fresh, chars = True, chars - max(1, min(self._options.window_step_chars, chars // 2))
+        special, begin = partial(self._engine.special, tier), self._engine.begin(tier)
+        tokens = arrange(fim, special, prefix=prefix, suffix=suffix, typed=middle)
         return Prompt(tokens=tokens if begin is None else (begin, *tokens), stub=stub)
 
     def _room(self, wanted: int) -> int:
         return min(wanted, self._context_tokens // 2)
 
-    def _suffix(self, request: CompletionRequest, tier: Tier, limit: int) -> list[int]:
-        text = suffix_window(request.suffix, limit * _SUFFIX_CHARS_PER_TOKEN)
-        known = self._suffixes.get(tier)
-        if known is None or known[0] != text:
-            known = text, self._engine.tokenise(tier, text)[:limit]
-            self._suffixes[tier] = known
-        return known[1]
+    def _suffix(self, request: CompletionRequest, tier: Tier, limit: int, *, fresh: bool) -> tuple[str, bool]:
+        """Return the text behind the cursor that is shown, and whether it is another than in the last prompt."""
+        known = self._suffixes[tier].get(request.uri)
+        follows = request.suffix
+        if self._options.anchored and not fresh and known is not None and known.drift(follows) is not None:
+            return known.text, False
+        text = suffix_window(follows, limit * _SUFFIX_CHARS_PER_TOKEN)
+        self._suffixes[tier].set(request.uri, Suffix(text=text, length=len(follows)))
+        return text, True
 
-    def _prefix(self, request: CompletionRequest, tier: Tier, budget: int, *, healing: bool) -> tuple[list[int], str]:
-        """Return the prefix's ids and the stub; dense text that overflows the budget gets a shorter window."""
-        step = self._options.window_step_chars
-        chars = budget * _CHARS_PER_TOKEN
-        while True:
-            start = window_start(request.text, request.offset, chars, step)
-            text = request.text[start : request.offset]
-            kept, stub = split_stub(text) if healing else (text, "")
-            tokens = self._engine.tokenise(tier, kept)
-            if len(tokens) <= budget:
-                return tokens, stub
-            chars -= max(1, min(step, chars // 2))
+    def _before(
+        self, request: CompletionRequest, tier: Tier, chars: int, *, fresh: bool, ahead: int
+    ) -> tuple[str, str, str]:
+        """Return the prefix, what is typed behind it and stands apart from it, and the stub."""
+        card, text = self._cards[tier], request.text
+        step, offset = self._options.window_step_chars, request.offset
+        if card.fim.layout != _SUFFIX_BETWEEN or not self._options.anchored:
+            start = window_start(text, min(offset + ahead, len(text)), chars, step)
+            before, stub = _healed(text[start:offset], healing=card.healing)
+            return before, "", stub
+        head = self._heads[tier].get(request.uri)
+        typed = None if fresh or head is None else head.typed(request)
+        if head is None or typed is None:
+            head = _head(request, chars - min(MOST_TYPED_CHARS, chars // 3), step)
+            self._heads[tier].set(request.uri, head)
+            typed = text[head.end : offset]
+        return (head.text, *_healed(typed, healing=card.healing))
+
+
+def _healed(text: str, *, healing: bool) -> tuple[str, str]:
+    return split_stub(text) if healing else (text, "")
+
+
+def _head(request: CompletionRequest, chars: int, step: int) -> Head:
+    """Return the prefix up to the cursor's line, from which on typing is put apart."""
+    end = request.text.rfind("\n", 0, request.offset) + 1
+    start = window_start(request.text, end, chars, step)
+    return Head(start=start, text=request.text[start:end])

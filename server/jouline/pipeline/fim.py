@@ -2,7 +2,8 @@
 
 `suffix-prefix`: SUFFIX s PREFIX p, and the model goes on from the prefix; typing only appends.
 `suffix-prefix-middle`: the same with MIDDLE after the prefix.
-`prefix-suffix-middle`: PREFIX p SUFFIX s MIDDLE, the order most families were trained on.
+`prefix-suffix-middle`: PREFIX p SUFFIX s MIDDLE, the order most families were trained on; what is typed behind the
+prefix may stand behind MIDDLE, as the beginning of what the model writes, so that here too typing only appends.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +13,14 @@ from jouline.errors import EngineError
 
 
 def arrange(
-    fim: FimCard, special: Callable[[str], int | None], *, prefix: Sequence[int], suffix: Sequence[int]
+    fim: FimCard,
+    special: Callable[[str], int | None],
+    *,
+    prefix: Sequence[int],
+    suffix: Sequence[int],
+    typed: Sequence[int] = (),
 ) -> tuple[int, ...]:
-    """Return the prompt's ids; `special` gives a marker's id.
+    """Return the prompt's ids; `special` gives a marker's id, `typed` is what follows the prefix up to the cursor.
 
     Raises EngineError if the model's vocabulary lacks a marker of its card.
     """
@@ -22,8 +28,8 @@ def arrange(
     second = [_marker(fim.suffix, special), *suffix]
     middle = [_marker(fim.middle, special)] if fim.middle is not None else []
     if fim.layout == "prefix-suffix-middle":
-        return (*first, *second, *middle)
-    return (*second, *first, *middle)
+        return (*first, *second, *middle, *typed)
+    return (*second, *first, *typed, *middle)
 
 
 def _marker(name: str, special: Callable[[str], int | None]) -> int:

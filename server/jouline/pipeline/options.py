@@ -12,3 +12,4 @@ class PipelineOptions:
     max_line_tokens: int = 48
     max_block_tokens: int = 160
     cache_entries: int = 256
+    anchored: bool = False  # prompts go on from the document's last one; else each depends on its request alone
