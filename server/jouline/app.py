@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import uuid
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -35,9 +35,11 @@ from jouline.pipeline.costs import Costs
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.serve import Pipeline
 from jouline.pipeline.warmup import warm_up
+from jouline.router.calibration import Calibration
 from jouline.router.router import ConfidenceRouter, LearnedRouter, Router, open_router
 
 _REMEMBERED = 200  # answers that can still be explained
+_LATEST = 50  # answers that are told with all that led to them
 _MAX_CONTEXT_TOKENS = 4096
 _ALL_LAYERS = 999
 _RESIDENCY_EVERY_S = 60.0  # at most a ledger row for each
@@ -55,6 +57,16 @@ class Parts:
     costs: Costs
     on_gpu: bool
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An answer with what it answered; `at_s` is in seconds since 1970."""
+
+    at_s: float
+    language: str
+    energy_saving: int
+    completion: Completion
 
 
 class App:
@@ -75,6 +87,7 @@ class App:
         self._lock = threading.Lock()
         self._residency_due_s = 0.0
         self._answers: OrderedDict[tuple[str, int], Completion] = OrderedDict()
+        self._latest: deque[Answered] = deque(maxlen=_LATEST)
 
     @property
     def card(self) -> PairCard:
@@ -121,6 +134,37 @@ class App:
             self._settle_residency()
         return replace(self._books.session(), switches=self._meters.switches)
 
+    @property
+    def ledger(self) -> Ledger:
+        """What was spent and saved so far, of all sessions."""
+        return self._ledger
+
+    @property
+    def session(self) -> str:
+        """This session's name in the ledger."""
+        return self._books.session_name
+
+    @property
+    def meters(self) -> Meters:
+        """The meters that are read."""
+        return self._meters
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What the router in use promises; None where none was made for the pair."""
+        router = self._parts.router
+        return router.calibration if isinstance(router, LearnedRouter) else None
+
+    @property
+    def most_saving(self) -> float:
+        """The highest energy saving that the quality floor allows, 0..100."""
+        return self._most_saving
+
+    def latest(self) -> tuple[Answered, ...]:
+        """Return the latest answers, newest first."""
+        with self._lock:
+            return tuple(reversed(self._latest))
+
     def explain(self, uri: str, offset: int) -> Completion | None:
         """Return the last answer given at a place, None if there was none lately."""
         with self._lock:
@@ -148,7 +192,11 @@ class App:
         if request.energy_saving > self._most_saving:
             request = replace(request, energy_saving=int(self._most_saving))
         completion = self._parts.pipeline.serve(request, cancel, queue_ms=queue_ms)
+        answered = Answered(
+            at_s=time.time(), language=request.language, energy_saving=request.energy_saving, completion=completion
+        )
         with self._lock:
+            self._latest.append(answered)
             self._answers[request.uri, request.offset] = completion
             self._answers.move_to_end((request.uri, request.offset))
             while len(self._answers) > _REMEMBERED:

@@ -1,5 +1,6 @@
 """The nouns that cross layers. Frozen, without behaviour beyond reading themselves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -141,6 +142,8 @@ class Completion:
     model_id: str | None = None
     models_run: tuple[Tier, ...] = ()
     p_small_ok: float | None = None
+    p_gain: float | None = None
+    features: Mapping[str, float] | None = None  # what the classifier saw of the place; numbers, never text
     confidence: float | None = None
     replace: int = 0
     timings: Timings = field(default_factory=Timings)

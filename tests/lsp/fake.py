@@ -13,6 +13,7 @@ from typing import Any
 from pygls.io_ import run_async
 from tests.lsp.editor import PATIENCE_S, Editor
 
+from jouline.app import Answered
 from jouline.cancel import Cancelled, CancelToken
 from jouline.cli.form import completion_fields
 from jouline.completion import Completion, CompletionRequest, Feedback, Method
@@ -20,6 +21,7 @@ from jouline.config import Config, Folders
 from jouline.energy.meter import Switch
 from jouline.errors import CatalogueError
 from jouline.lsp.handlers import register
+from jouline.lsp.protocol import Recommended
 from jouline.lsp.server import Server
 
 
@@ -69,6 +71,8 @@ class ScriptedApp:
         self.totals = Totals()
         self.explanations: dict[tuple[str, int], Completion] = {}
         self.closed = 0
+        self.answered: tuple[Answered, ...] = ()
+        self.pulled = Event()
         self.refusal: Exception | None = None
         self.problems: tuple[str, ...] = ()
         self.news: Callable[[], object] = lambda: None  # called, from any thread, when something was done to it
@@ -98,6 +102,23 @@ class ScriptedApp:
     def close(self) -> None:
         self.closed += 1
         self.news()
+
+    def pull(self, pair: str, tell: Callable[[str, int, int | None], None], cancel: CancelToken) -> None:
+        """Fetch a pair: two steps, of which the second waits for `pulled`."""
+        if pair == "unknown":
+            raise CatalogueError("There is no pair called 'unknown'; see `jouline models list`.")
+        tell("tiny", 1, 2)
+        while not self.pulled.wait(0.01):
+            cancel.check()
+        tell("tiny", 2, 2)
+
+    def latest(self) -> tuple[Answered, ...]:
+        return self.answered
+
+
+RECOMMENDED = Recommended(
+    pair="embedded", small="front", large="back", present=True, size_bytes=11_000_000, reason="It suits this machine."
+)
 
 
 class Builder:
@@ -144,6 +165,8 @@ async def editor_session(home: Path, **parts: Any) -> AsyncIterator[ScriptedEdit
         "folders": Folders.find({"JOULINE_HOME": str(home)}),
         "fields": completion_fields,
         "pairs": lambda: [{"id": "embedded"}],
+        "recommend": lambda: RECOMMENDED,
+        "pull": build.app.pull,
         "power": lambda: "ac",
         "leave": lambda: None,
     }

@@ -27,7 +27,15 @@ SPELLING = {
     Tier: "Tier",
     Method: "EnergyMethod",
     protocol.EnergyTotals: "EnergyTotals",
-    protocol.Position: "Position",
+    bool: "boolean",
+    **{
+        kind: kind.__name__
+        for kind in (protocol.Position, protocol.Account, protocol.PairInUse, protocol.Share, protocol.Slot)
+    },
+    **{
+        tuple[kind, ...]: f"{kind.__name__}[]"
+        for kind in (protocol.Share, protocol.Slot, protocol.MeterCard, protocol.MissingMeter, protocol.Outlook)
+    },
 }
 JSON_OBJECT = typing.Mapping[str, typing.Any]
 PAYLOADS = [
@@ -37,6 +45,19 @@ PAYLOADS = [
     protocol.ExplainParams,
     protocol.ExplainResult,
     protocol.ModelsResult,
+    protocol.Share,
+    protocol.Account,
+    protocol.Slot,
+    protocol.MeterCard,
+    protocol.MissingMeter,
+    protocol.Outlook,
+    protocol.PairInUse,
+    protocol.Report,
+    protocol.DecisionsResult,
+    protocol.Recommended,
+    protocol.PullParams,
+    protocol.PullResult,
+    protocol.PullingParams,
     protocol.DidShowParams,
     protocol.DidPartiallyAcceptParams,
     protocol.DidRejectParams,
@@ -75,7 +96,8 @@ def test_both_sides_know_the_same_payloads():
     assert sorted(there) == sorted(payload.__name__ for payload in PAYLOADS)
     assert there.pop("ExplainResult") == {"reason": "string", "completion?": "Record<string, unknown>"}
     assert there.pop("ModelsResult") == {"pairs": "Record<string, unknown>[]"}
-    opaque = {protocol.ExplainResult, protocol.ModelsResult}
+    assert there.pop("DecisionsResult") == {"decisions": "Record<string, unknown>[]"}
+    opaque = {protocol.ExplainResult, protocol.ModelsResult, protocol.DecisionsResult}
     assert {kind.__name__: typescript_fields(kind) for kind in PAYLOADS if kind not in opaque} == there
 
 

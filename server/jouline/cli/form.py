@@ -16,6 +16,7 @@ def completion_fields(completion: Completion) -> dict[str, Any]:
         "model_id": completion.model_id,
         "models_run": list(completion.models_run),
         "p_small_ok": _rounded(completion.p_small_ok, 4),
+        "p_gain": _rounded(completion.p_gain, 4),
         "confidence": _rounded(completion.confidence, 4),
         "timings_ms": {key.removesuffix("_ms"): round(value, 3) for key, value in asdict(completion.timings).items()},
         "tokens": asdict(completion.tokens),

@@ -4,8 +4,10 @@ import argparse
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jouline.cli import shop
 from jouline.cli.form import completion_fields
 from jouline.config import Config, Folders
 from jouline.lsp.stdio import claim_stdio
@@ -61,7 +63,9 @@ def _server() -> "Server":
             build=_build,
             folders=folders,
             fields=completion_fields,
-            pairs=lambda: _pairs(folders),
+            pairs=partial(shop.pairs, folders),
+            recommend=partial(shop.recommended, folders),
+            pull=partial(shop.pull_pair, folders),
             leave=lambda: os._exit(0),
             problems=[problem] if problem else [],
             signals=(signal.SIGTERM, signal.SIGINT),
@@ -73,32 +77,6 @@ def _build(config: Config) -> "App":
     from jouline.app import build  # heavy: opens the engine's libraries, so in the background
 
     return build(config)
-
-
-def _pairs(folders: Folders) -> list[dict[str, Any]]:
-    from jouline.catalogue.card import bundled_folder, load_catalogue
-    from jouline.catalogue.store import ModelStore
-
-    catalogue = load_catalogue()
-    store = ModelStore(data_dir=folders.data / "models", bundled_dir=bundled_folder())
-    return [
-        {
-            "id": pair.id,
-            "kind": pair.kind,
-            "isDefault": pair.id == catalogue.default_pair,
-            "small": {
-                "id": pair.small.id,
-                "sizeBytes": pair.small.size_bytes,
-                "present": store.complete(pair.small),
-            },
-            "large": {
-                "id": pair.large.id,
-                "sizeBytes": pair.large.size_bytes,
-                "present": store.complete(pair.large),
-            },
-        }
-        for pair in catalogue.pairs.values()
-    ]
 
 
 def _port(text: str) -> int:

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from datetime import datetime
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from jouline.errors import LedgerError
@@ -101,6 +102,7 @@ def document(ledger: "Ledger", path: "Path", since: float | None) -> dict[str, A
         "ledger": str(path),
         "since_unix_seconds": since,
         **totals_fields(totals),
+        "latency_ms_median": median(latencies) if (latencies := ledger.latencies_ms(since)) else None,
         "headline": totals.headline(BASELINE).text,
         "headline_state": totals.headline(BASELINE).state,
         "by_route": _each(ledger.by("route", since)),
@@ -108,6 +110,7 @@ def document(ledger: "Ledger", path: "Path", since: float | None) -> dict[str, A
         "by_language": _each(ledger.by("language", since)),
         "by_session": _each(ledger.by("session", since)),
         "by_day": _each(ledger.by_day(since)),
+        "by_day_and_route": {day: _each(routes) for day, routes in ledger.by_time("day", since).items()},
     }
 
 

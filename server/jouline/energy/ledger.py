@@ -14,13 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from jouline.energy.entry import Entry, Outcome, Totals
 from jouline.energy.migrations import migrate
+from jouline.energy.sums import Span, latencies, sums, sums_by_time
 from jouline.errors import LedgerError
 
 log = logging.getLogger(__name__)
@@ -40,56 +40,7 @@ _FEEDBACK = f"""
         outcome = CASE WHEN {_RANK.format(":outcome")} >= {_RANK.format("outcome")} THEN :outcome ELSE outcome END
     WHERE id = :id
 """  # noqa: S608
-_REQUEST = "kind = 'request'"
-_SPENT = "kind IN ('request', 'cancelled', 'prefetch')"
-_ANSWERED = "kind IN ('request', 'cancelled')"
-_OVERHEAD = "kind IN ('residency', 'load', 'warm-up', 'prefetch')"
-_SUMS = {
-    "requests": f"TOTAL({_REQUEST})",
-    "skipped": f"TOTAL({_REQUEST} AND action = 'skip')",
-    "cache_hits": f"TOTAL({_REQUEST} AND action = 'cache')",
-    "small": f"TOTAL({_REQUEST} AND model = 'small')",
-    "large": f"TOTAL({_REQUEST} AND model = 'large')",
-    "shown": f"TOTAL({_REQUEST} AND outcome IS NOT NULL)",
-    "accepted": f"TOTAL({_REQUEST} AND outcome IN ('accepted', 'partial'))",
-    "accepted_chars": "TOTAL(accepted_chars)",
-    "cancelled": f"TOTAL(kind = 'cancelled' OR ({_REQUEST} AND cancelled))",
-    "joules": f"SUM(CASE WHEN {_SPENT} THEN joules END)",
-    "joules_low": f"SUM(CASE WHEN {_SPENT} THEN COALESCE(joules_low, joules) END)",
-    "joules_high": f"SUM(CASE WHEN {_SPENT} THEN COALESCE(joules_high, joules) END)",
-    "joules_unknown": f"TOTAL({_SPENT} AND joules IS NULL)",
-    "router_joules": "SUM(router_joules)",
-    "cancelled_joules": f"SUM(CASE WHEN kind = 'cancelled' OR ({_REQUEST} AND cancelled) THEN joules END)",
-    "residency_joules": "SUM(CASE WHEN kind = 'residency' THEN joules END)",
-    "load_joules": "SUM(CASE WHEN kind IN ('load', 'warm-up') THEN joules END)",
-    "prefetch_joules": "SUM(CASE WHEN kind = 'prefetch' THEN joules END)",
-    "overhead_joules": f"SUM(CASE WHEN {_OVERHEAD} THEN COALESCE(-saved_joules, joules) END)",
-    "baseline_joules": f"SUM(CASE WHEN {_ANSWERED} AND saved_joules IS NOT NULL THEN baseline_joules END)",
-    "saved_joules": f"SUM(CASE WHEN {_ANSWERED} THEN saved_joules END)",
-    "saved_variance": "SUM(MAX(0, saved_stddev * saved_stddev - COALESCE(saved_shared_stddev, 0) * "
-    "COALESCE(saved_shared_stddev, 0)))",
-    "saved_shared_stddev": "SUM(saved_shared_stddev)",
-    "saved_requests": f"TOTAL({_ANSWERED} AND saved_joules IS NOT NULL)",
-    **{f"saved_{means}": f"SUM(saved_{means})" for means in ("route", "exit", "stop", "gate", "drafts")},
-    "cpu_seconds": "SUM(cpu_seconds)",
-    "prompt_evaluated": "SUM(prompt_evaluated)",
-    "generated": "SUM(generated)",
-    **{f"{how}": f"TOTAL({_SPENT} AND method = '{how}')" for how in ("measured", "attributed", "estimated")},
-}
-_GROUPS = {
-    "all": "''",
-    "day": "date(at, 'unixepoch', 'localtime')",
-    "model": "CASE WHEN kind <> 'request' THEN kind ELSE COALESCE(model_id, model, action) END",
-    "language": "language",
-    "route": "CASE WHEN kind <> 'request' THEN kind WHEN action IN ('cache', 'skip') THEN action "
-    "ELSE COALESCE(model, action) END",
-    "session": "session",
-    "kind": "kind",
-    "method": "method",
-}
-_OF_ANSWERS = frozenset({"model", "language", "route"})
-_COUNTS = frozenset(f.name for f in fields(Totals) if f.type in (int, "int"))
-
+T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], int]
 
 
@@ -155,11 +106,20 @@ class Ledger:
     def by(self, group: str, since: float | None = None, session: str | None = None) -> dict[str, Totals]:
         """Return the sums by `day, session, kind, method` or `all`, or of answers by `model, language, route`."""
         self.flush()
-        with self._lock:
-            sums = _sums(self._memory, group, since, session)
-        for key, each in self._on_disk(group, since, session).items():
-            sums[key] = each + sums[key] if key in sums else each
-        return dict(sorted(sums.items()))
+        kept, found = self._both(lambda db: sums(db, group, since, session))
+        return dict(sorted(_added(found or {}, kept).items()))
+
+    def by_time(self, span: Span, since: float | None = None) -> dict[str, dict[str, Totals]]:
+        """Return the sums of answers by local hour (`YYYY-MM-DD HH`) or day, and in each by route; oldest first."""
+        kept, found = self._both(lambda db: sums_by_time(db, span, since))
+        found = found or {}
+        times = sorted(kept.keys() | found.keys())
+        return {time: dict(sorted(_added(found.get(time, {}), kept.get(time, {})).items())) for time in times}
+
+    def latencies_ms(self, since: float | None = None, session: str | None = None) -> list[float]:
+        """Return how long the latest answers took that a model gave, at most 10,000 of them."""
+        kept, found = self._both(lambda db: latencies(db, since, session))
+        return [*(found or ()), *kept]
 
     def forget(self, before: float | None = None) -> int:
         """Delete the rows older than `before` (seconds since 1970), or all; returns how many, once it is done."""
@@ -267,12 +227,23 @@ class Ledger:
                 self._unwritten.append(change)
         done.set_result(count)
 
-    def _on_disk(self, group: str, since: float | None, session: str | None) -> dict[str, Totals]:
+    def _both(self, read: Callable[[sqlite3.Connection], T]) -> tuple[T, T | None]:
+        """Return what is in memory and what is on disk, if anything, all that was recorded so far included."""
+        self.flush()
+        with self._lock:
+            kept = read(self._memory)
+        return kept, self._on_disk(read)
+
+    def _on_disk(self, read: Callable[[sqlite3.Connection], T]) -> T | None:
         if self.path is None or not os.path.exists(self.path):  # noqa: PTH110  Path.exists raises where one may not look
-            return {}
+            return None
         with contextlib.suppress(sqlite3.Error), contextlib.closing(_open_reader(self.path)) as db:
-            return _sums(db, group, since, session)
-        return {}
+            return read(db)
+        return None
+
+
+def _added(one: dict[str, Totals], other: dict[str, Totals]) -> dict[str, Totals]:
+    return {key: one.get(key, Totals()) + other.get(key, Totals()) for key in one.keys() | other.keys()}
 
 
 def _apply(change: Change, db: sqlite3.Connection) -> int:
@@ -345,22 +316,6 @@ def _put_aside(path: Path) -> Path:
         with contextlib.suppress(FileNotFoundError):
             part.rename(kept.with_name(kept.name + suffix))
     return kept
-
-
-def _sums(db: sqlite3.Connection, group: str, since: float | None, session: str | None) -> dict[str, Totals]:
-    columns = ", ".join(f"{sql} AS {name}" for name, sql in _SUMS.items())
-    only = _SPENT if group in _OF_ANSWERS else "TRUE"
-    rows = db.execute(
-        f"SELECT {_GROUPS[group]} AS key, {columns} FROM entry WHERE {only} "  # noqa: S608  only our own constants
-        "AND (:since IS NULL OR at >= :since) AND (:session IS NULL OR session = :session) GROUP BY key",
-        {"since": since, "session": session},
-    )
-    return {str(key): _totals(values) for key, *values in rows}
-
-
-def _totals(values: list[float | None]) -> Totals:
-    pairs = zip(_SUMS, values, strict=True)
-    return Totals(**{name: int(value or 0) if name in _COUNTS else value for name, value in pairs})  # type: ignore[arg-type]
 
 
 def _sentence(path: Path | None, error: Exception) -> str:

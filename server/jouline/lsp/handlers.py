@@ -7,7 +7,7 @@ from typing import Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
-from jouline.lsp import protocol
+from jouline.lsp import panel, protocol
 from jouline.lsp.protocol import from_wire, to_wire
 from jouline.lsp.server import Server
 from jouline.lsp.translate import Refusal, answer
@@ -125,6 +125,7 @@ FEATURES: dict[str, Callable[..., Any]] = {
     protocol.ENERGY: energy,
     protocol.EXPLAIN: explain,
     protocol.MODELS: models,
+    **panel.FEATURES,
 }
 
 

@@ -1,15 +1,18 @@
 """The completion engine as the server sees it, and the one thread in which it is opened, told things and closed."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from jouline.cancel import CancelToken
+from jouline.catalogue.card import PairCard
 from jouline.completion import Completion, CompletionRequest, Feedback, Method
 from jouline.config import Config
-from jouline.energy.meter import Switch
+from jouline.energy.ledger import Ledger
+from jouline.energy.meter import Meters, Switch
 from jouline.errors import JoulineError
+from jouline.router.calibration import Calibration
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,19 @@ class SessionTotals(Protocol):
     def requests(self) -> int: ...  # noqa: D102
 
 
+class Answered(Protocol):
+    """An answer with what it answered."""
+
+    @property
+    def at_s(self) -> float: ...  # noqa: D102
+    @property
+    def language(self) -> str: ...  # noqa: D102
+    @property
+    def energy_saving(self) -> int: ...  # noqa: D102
+    @property
+    def completion(self) -> Completion: ...  # noqa: D102
+
+
 class App(Protocol):
     """What the server needs of `jouline.app.App`."""
 
@@ -59,6 +75,22 @@ class App(Protocol):
 
     def session_energy(self) -> SessionTotals:
         """Return the session's totals."""
+
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102
+    @property
+    def session(self) -> str: ...  # noqa: D102
+    @property
+    def meters(self) -> Meters: ...  # noqa: D102
+    @property
+    def calibration(self) -> Calibration | None: ...  # noqa: D102
+    @property
+    def most_saving(self) -> float: ...  # noqa: D102
+    @property
+    def card(self) -> PairCard: ...  # noqa: D102
+
+    def latest(self) -> "Sequence[Answered]":
+        """Return the latest answers, newest first."""
 
     def explain(self, uri: str, offset: int) -> Completion | None:
         """Return the last answer at a place."""

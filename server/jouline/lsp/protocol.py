@@ -15,6 +15,11 @@ STATUS = "jouline/status"
 ENERGY = "jouline/energy"
 EXPLAIN = "jouline/explain"
 MODELS = "jouline/models"
+REPORT = "jouline/report"
+DECISIONS = "jouline/decisions"
+RECOMMEND = "jouline/recommend"
+PULL = "jouline/pull"
+PULLING = "jouline/pulling"
 DID_SHOW = "jouline/didShow"
 DID_PARTIALLY_ACCEPT = "jouline/didPartiallyAccept"
 DID_REJECT = "jouline/didReject"
@@ -87,6 +92,152 @@ class ModelsResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one route had of a stretch of time: a tier, `cache`, `skip`, `none`, `cancelled`, `residency`, `load`."""
+
+    route: str
+    requests: int
+    joules: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The sums over a stretch of time, as `jouline stats --json` has them; `headline` is what may be claimed of it.
+
+    `saved_joules` is net of what only a second model costs, `saved_percent` null where nothing may be claimed.
+    """
+
+    requests: int = 0
+    shown: int = 0
+    accepted: int = 0
+    accepted_chars: int = 0
+    spent_joules: float | None = None
+    spent_joules_low: float | None = None
+    spent_joules_high: float | None = None
+    method: Method = "unavailable"
+    saved_joules: float | None = None
+    saved_stddev: float | None = None
+    saved_percent: float | None = None
+    headline: str = ""
+    headline_state: str = ""
+    accepted_chars_per_joule: float | None = None
+    median_ms: float | None = None
+    shares: tuple[Share, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One bar of a chart: an hour (`YYYY-MM-DD HH`) or a day (`YYYY-MM-DD`) of local time, by route."""
+
+    at: str
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterCard:
+    """A meter: what it covers, how far its number can be trusted, and whether it is part of the sums."""
+
+    name: str
+    covers: str
+    method: Method
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingMeter:
+    """A meter that cannot be read, why, and what to do about it; null where nothing can be done."""
+
+    name: str
+    reason: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What an energy saving promises by the calibration: joules a request, and the share of places right, 0..1."""
+
+    energy_saving: float
+    joules: float | None = None
+    quality: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairInUse:
+    """The pair that answers; `most_saving` is the highest energy saving that the quality floor allows."""
+
+    id: str
+    small: str
+    large: str
+    has_router: bool
+    most_saving: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The result of `jouline/report`: all that the energy panel shows. Null and empty until the models are loaded.
+
+    `outlook_method` says how far the outlook's joules can be trusted.
+    """
+
+    machine: str = ""
+    session: Account = Account()
+    today: Account = Account()
+    all_time: Account = Account()
+    hours: tuple[Slot, ...] = ()
+    days: tuple[Slot, ...] = ()
+    meters: tuple[MeterCard, ...] = ()
+    missing: tuple[MissingMeter, ...] = ()
+    outlook: tuple[Outlook, ...] = ()
+    outlook_method: Method = "unavailable"
+    pair: PairInUse | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionsResult:
+    """The result of `jouline/decisions`: the latest answers, newest first, as `jouline complete --json` without text.
+
+    Each has besides `at` (seconds since 1970), `language`, `energy_saving` and `features`, what the classifier saw.
+    """
+
+    decisions: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommended:
+    """The result of `jouline/recommend`: the pair that suits this machine, and why."""
+
+    pair: str
+    small: str
+    large: str
+    present: bool
+    size_bytes: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullParams:
+    """`jouline/pull`, client to server: fetch a pair's models. The answer comes when they are here."""
+
+    pair: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullResult:
+    """`problem` is one sentence where the pair could not be fetched."""
+
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullingParams:
+    """`jouline/pulling`, server to client: how far a pull is; sizes are null until they are known."""
+
+    model: str
+    done_bytes: int
+    total_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DidShowParams:
     """`jouline/didShow`, client to server."""
 
@@ -129,6 +280,8 @@ def from_wire(kind: type[Payload], data: object) -> Payload:
 
 
 def _wire_value(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_wire_value(each) for each in value]
     return to_wire(value) if is_dataclass(value) else value
 
 

@@ -25,7 +25,7 @@ from jouline.lsp.host import App, Host
 from jouline.lsp.journal import describe, request_line, set_detail
 from jouline.lsp.offers import Offers
 from jouline.lsp.parent import wait_for_end
-from jouline.lsp.protocol import STATUS, EnergyTotals, StatusParams, to_wire
+from jouline.lsp.protocol import STATUS, EnergyTotals, Recommended, StatusParams, to_wire
 from jouline.lsp.running import Running
 from jouline.lsp.status import ON_BATTERY, SWITCHED_OFF, Facts, status
 from jouline.lsp.translate import Question, Refusal, question
@@ -60,7 +60,8 @@ def _retrieve(work: "asyncio.Future[Completion]") -> None:
 class Server(LanguageServer):
     """One client's server.
 
-    `build` opens the engine, `fields` tells a completion as JSON, `pairs` lists the catalogue, `leave` ends the
+    `build` opens the engine, `fields` tells a completion as JSON, `pairs` lists the catalogue,
+    `recommend` names the pair that suits the machine, `pull` fetches a pair, telling model and bytes; `leave` ends the
     process when the editor's process has died or one of `signals` came. `problems` are sentences shown to the person
     once the client listens. A request is told as the state `thinking` once it takes longer than `shown_after_s`.
     """
@@ -74,6 +75,8 @@ class Server(LanguageServer):
         folders: Folders,
         fields: Callable[[Completion], dict[str, Any]],
         pairs: Callable[[], list[dict[str, Any]]],
+        recommend: Callable[[], Recommended],
+        pull: Callable[[str, Callable[[str, int, int | None], None], CancelToken], None],
         leave: Callable[[], None],
         power: Callable[[], PowerSource] = power_now,
         problems: Sequence[str] = (),
@@ -83,6 +86,8 @@ class Server(LanguageServer):
         super().__init__("jouline", __version__, protocol_cls=Protocol, converter_factory=plain_converter)
         self.fields = fields
         self.pairs = pairs
+        self.recommend = recommend
+        self.pull = pull
         self.offers = Offers()
         self.running = Running()
         self.facts = Facts()
@@ -291,6 +296,11 @@ class Server(LanguageServer):
             later.cancel()
             self.facts.thinking -= shown
             self.announce()
+
+    @property
+    def app(self) -> App | None:
+        """The engine, None while it is not open."""
+        return self._host.app
 
     # What the editor is told
 

@@ -79,6 +79,11 @@ class Books:
         self._lock = threading.Lock()
         self._sums = _Sums()
 
+    @property
+    def session_name(self) -> str:
+        """The name under which the ledger keeps this session."""
+        return self._session
+
     def answered(self, request: CompletionRequest, completion: Completion) -> None:
         """Enter an answer, whatever it was."""
         energy, saved_by = completion.energy, SavedBy(**completion.energy.saved_by)

@@ -196,6 +196,7 @@ class Pipeline:
         offer: Offer | None = None,
     ) -> Completion:
         offered = work.runs[-1].tier if work and offer else None
+        decision = work.decision if work else None
         return Completion(
             id=new_id(),
             text=offer.text if offer else "",
@@ -205,7 +206,9 @@ class Pipeline:
             model=offered,
             model_id=self._model_ids[offered] if offered else None,
             models_run=tuple(run.tier for run in work.runs) if work else (),
-            p_small_ok=_p_small_ok(work),
+            p_small_ok=decision.p_small_ok if decision else None,
+            p_gain=decision.p_gain if decision else None,
+            features=decision.place.features if decision and decision.place else None,
             confidence=confidence,
         )
 
@@ -263,10 +266,6 @@ def _silence(request: CompletionRequest, run: Run, review: Review | None) -> str
     if review and review.verdict == "nothing" and not _always_offered(request):
         return review.reason
     return None
-
-
-def _p_small_ok(work: _Work | None) -> float | None:
-    return work.decision.p_small_ok if work and work.decision else None
 
 
 def _why(work: _Work) -> str:
