@@ -2,16 +2,17 @@ import tseslint from 'typescript-eslint';
 
 const PURE = [
   'protocol', 'settings', 'resolve', 'statusView', 'shown', 'backoff', 'deadline', 'energyStops', 'explanation',
+  'l10n', 'quantities', 'noReport', 'outlook', 'panelModel', 'panelHtml', 'panelMessages', 'why', 'providers', 'setup/*',
 ];
 
 export default tseslint.config(
   { ignores: ['dist/', 'dist-test/', 'dist-vsix/', 'node_modules/'] },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'webview/*.ts'],
     extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
-      'max-len': ['error', { code: 110 }],
+      'max-len': ['error', { code: 120, ignoreStrings: true, ignoreTemplateLiterals: true }],
       'max-lines-per-function': ['error', { max: 70 }],
       'max-lines': ['error', { max: 400 }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],

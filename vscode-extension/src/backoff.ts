@@ -1,5 +1,7 @@
 /** A server that died: why, and how often it is started again. */
 
+import type { Translate } from './l10n';
+
 /** How a process ended, in the words of node:child_process. */
 export interface Ended {
   readonly exitCode?: number | null;
@@ -7,10 +9,10 @@ export interface Ended {
 }
 
 /** The cause as a sentence's second half; undefined where the process has not ended. */
-export function causeOfDeath({ exitCode, signalCode }: Ended, lastWords: string): string | undefined {
-  if (typeof signalCode === 'string') return `its process was ended by ${signalCode}.`;
+export function causeOfDeath({ exitCode, signalCode }: Ended, lastWords: string, t: Translate): string | undefined {
+  if (typeof signalCode === 'string') return t('its process was ended by {0}.', signalCode);
   if (typeof exitCode !== 'number') return undefined;
-  return lastWords === '' ? `its process ended with status ${exitCode}.` : lastWords;
+  return lastWords === '' ? t('its process ended with status {0}.', exitCode) : lastWords;
 }
 
 const WINDOW_MS = 180_000;

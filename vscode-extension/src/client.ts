@@ -12,7 +12,7 @@ import {
 } from 'vscode-languageclient/node';
 import { type Backoff, causeOfDeath } from './backoff';
 import { withDeadline } from './deadline';
-import { STATUS, type StatusParams } from './protocol';
+import { PULLING, type PullingParams, STATUS, type StatusParams } from './protocol';
 import type { ServerCommand, ServerMissing } from './resolve';
 import type { Phase } from './statusView';
 
@@ -28,7 +28,7 @@ const REQUEST_WAIT_MS = 5_000;
 export interface ConnectionParts {
   readonly log: vscode.LogOutputChannel;
   readonly backoff: Backoff;
-  readonly resolve: () => ServerCommand | ServerMissing;
+  readonly resolve: () => Promise<ServerCommand | ServerMissing>;
   readonly initializationOptions: () => unknown;
   readonly middleware: Middleware;
 }
@@ -129,7 +129,7 @@ class Life {
     if (this.over) return;
     this.over = true;
     await this.gone(DYING_MS).catch(() => undefined);
-    const left = causeOfDeath(this.process ?? {}, this.ownWords || this.lastLine);
+    const left = causeOfDeath(this.process ?? {}, this.ownWords || this.lastLine, vscode.l10n.t);
     this.process?.kill('SIGKILL');
     this.died(left ?? describe(error));
   }
@@ -145,6 +145,7 @@ class Life {
 export class ServerConnection implements vscode.Disposable {
   private readonly phaseChanged = new vscode.EventEmitter<Phase>();
   private readonly statusReceived = new vscode.EventEmitter<StatusParams>();
+  private readonly pullTold = new vscode.EventEmitter<PullingParams>();
   private life: Life | undefined;
   private turn: Promise<void> = Promise.resolve();
   private givenUp = false;
@@ -153,8 +154,17 @@ export class ServerConnection implements vscode.Disposable {
 
   readonly onDidChangePhase = this.phaseChanged.event;
   readonly onStatus = this.statusReceived.event;
+  readonly onPulling = this.pullTold.event;
 
   constructor(private readonly parts: ConnectionParts) {}
+
+  /** Makes sure that there is a server to start, setting it up where it is not there yet. */
+  prepare(): Promise<void> {
+    return this.inTurn(async () => {
+      if (this.life || this.givenUp || (await this.find()) === undefined) return;
+      this.phaseChanged.fire({ kind: 'idle' });
+    });
+  }
 
   /**
    * Starts the server unless it runs; never rejects, as the outcome is told by the phase. Where it was not
@@ -181,14 +191,19 @@ export class ServerConnection implements vscode.Disposable {
     return this.inTurn(() => this.finish());
   }
 
+  /** The setting up of the server goes on; told as a phase of its own. */
+  installing(message: string): void {
+    this.phaseChanged.fire({ kind: 'installing', message });
+  }
+
   /** Asks the server; rejects where it is down, answers with an error, or does not answer in time. */
-  async request<T>(method: string, params: object): Promise<T> {
+  async request<T>(method: string, params: object, waitMs = REQUEST_WAIT_MS): Promise<T> {
     const client = this.life?.client;
-    if (!client?.isRunning()) throw new Error('The server is not running.');
+    if (!client?.isRunning()) throw new Error(vscode.l10n.t('The server is not running.'));
     const source = new vscode.CancellationTokenSource();
     const answer = client.sendRequest<T>(method, params, source.token);
     try {
-      return await withDeadline(answer, REQUEST_WAIT_MS, () => { source.cancel(); });
+      return await withDeadline(answer, waitMs, () => { source.cancel(); });
     } finally {
       source.dispose();
     }
@@ -204,6 +219,7 @@ export class ServerConnection implements vscode.Disposable {
     clearTimeout(this.retry);
     this.phaseChanged.dispose();
     this.statusReceived.dispose();
+    this.pullTold.dispose();
   }
 
   private inTurn(work: () => Promise<void>): Promise<void> {
@@ -213,20 +229,25 @@ export class ServerConnection implements vscode.Disposable {
 
   private async begin(): Promise<void> {
     clearTimeout(this.retry);
-    const server = this.parts.resolve();
-    this.givenUp = server.kind === 'missing';
-    if (server.kind === 'missing') {
-      this.parts.log.warn(server.message);
-      this.phaseChanged.fire({ kind: 'missing', message: server.message });
-      return;
-    }
+    const server = await this.find();
+    if (!server) return;
     this.parts.log.info(`Starting ${server.command} ${server.args.join(' ')} (from ${server.source}).`);
     this.phaseChanged.fire({ kind: 'starting' });
     const life = new Life(server, this.parts, (why) => { this.mourn(life, why); });
     this.life = life;
     life.client.onNotification(STATUS, (status: StatusParams) => { this.statusReceived.fire(status); });
+    life.client.onNotification(PULLING, (told: PullingParams) => { this.pullTold.fire(told); });
     await life.start();
     if (this.life === life && life.alive) this.phaseChanged.fire({ kind: 'running' });
+  }
+
+  private async find(): Promise<ServerCommand | undefined> {
+    const server = await this.parts.resolve();
+    this.givenUp = server.kind === 'missing';
+    if (server.kind === 'found') return server;
+    this.parts.log.warn(server.message);
+    this.phaseChanged.fire({ kind: 'missing', message: server.message, waysOut: server.waysOut });
+    return undefined;
   }
 
   private async finish(): Promise<void> {
@@ -244,7 +265,7 @@ export class ServerConnection implements vscode.Disposable {
     this.parts.log.error(`The server ended: ${why}`);
     this.givenUp = waitMs === null;
     if (waitMs === null) {
-      this.phaseChanged.fire({ kind: 'dead', message: `The server keeps ending: ${why}` });
+      this.phaseChanged.fire({ kind: 'dead', message: vscode.l10n.t('The server keeps ending: {0}', why) });
       return;
     }
     this.phaseChanged.fire({ kind: 'starting' });
@@ -253,5 +274,5 @@ export class ServerConnection implements vscode.Disposable {
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error ? error.message : 'the connection was closed.';
+  return error instanceof Error ? error.message : vscode.l10n.t('the connection was closed.');
 }

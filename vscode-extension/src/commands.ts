@@ -1,13 +1,26 @@
+import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import { bar, ENERGY_STOPS } from './energyStops';
+import { errorText } from './errorText';
 import { explanation } from './explanation';
-import { EXPLAIN, type ExplainParams, type ExplainResult } from './protocol';
-import type { Settings } from './settings';
+import { offerHelp, openSettings } from './help';
+import { EnergyPanel } from './panel';
+import { DECISIONS, type DecisionsResult, EXPLAIN, type ExplainParams, type ExplainResult } from './protocol';
+import type { ServerCommand, ServerMissing } from './resolve';
+import { completes, type Settings } from './settings';
+import { run } from './setup/run';
+import { whyHtml } from './why';
+import { writeSetting } from './writeSetting';
 
 export interface CommandParts {
+  readonly root: vscode.Uri;
   readonly log: vscode.LogOutputChannel;
   readonly settings: () => Settings;
+  readonly panel: EnergyPanel;
   readonly restart: () => Promise<void>;
+  /** Sets the server up anew, whatever was done before. */
+  readonly install: () => Promise<void>;
+  readonly server: () => Promise<ServerCommand | ServerMissing>;
   readonly request: <T>(method: string, params: object) => Promise<T>;
   readonly lastPlace: () => ExplainParams | undefined;
 }
@@ -15,22 +28,30 @@ export interface CommandParts {
 /** Registers every command of package.json; `jouline.accepted` is the server's, registered by the client. */
 export function registerCommands(parts: CommandParts): vscode.Disposable[] {
   const table: Readonly<Record<string, () => unknown>> = {
+    'jouline.openPanel': () => vscode.commands.executeCommand(`${EnergyPanel.view}.focus`),
+    'jouline.openPanelInEditor': () => { parts.panel.openInEditor(); },
     'jouline.menu': () => showMenu(parts),
     'jouline.toggle': () => writeSetting('enable', !parts.settings().enable),
+    'jouline.toggleLanguage': () => toggleLanguage(parts),
     'jouline.restart': () => parts.restart(),
+    'jouline.install': () => parts.install(),
     'jouline.showLog': () => { parts.log.show(true); },
     'jouline.energySaving': () => chooseEnergySaving(parts),
     'jouline.explain': () => explain(parts),
+    'jouline.export': () => exportAccount(parts),
+    'jouline.calibrate': () => calibrate(parts),
+    'jouline.energyPermission': () => runInTerminal(parts, ['energy']),
+    'jouline.openWalkthrough': () => vscode.commands.executeCommand(
+      'workbench.action.openWalkthrough', 'jouline.jouline#start'),
   };
-  return Object.entries(table).map(([name, run]) => vscode.commands.registerCommand(name, run));
+  return Object.entries(table).map(([name, does]) => vscode.commands.registerCommand(name, does));
 }
 
-/** Writes a setting where it is already set: in the workspace, else for the user. */
-async function writeSetting(key: string, value: unknown): Promise<void> {
-  const configuration = vscode.workspace.getConfiguration('jouline');
-  const inWorkspace = configuration.inspect(key)?.workspaceValue !== undefined;
-  const target = inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global;
-  await configuration.update(key, value, target);
+async function toggleLanguage({ settings }: CommandParts): Promise<void> {
+  const language = vscode.window.activeTextEditor?.document.languageId;
+  if (language === undefined) return;
+  const { languages } = settings();
+  await writeSetting('languages', { ...languages, [language]: !completes(settings(), language) });
 }
 
 interface Choice extends vscode.QuickPickItem {
@@ -38,17 +59,22 @@ interface Choice extends vscode.QuickPickItem {
 }
 
 async function showMenu(parts: CommandParts): Promise<void> {
+  const { t } = vscode.l10n;
   const { enable } = parts.settings();
   const command = (name: string) => () => vscode.commands.executeCommand(name);
   const choices: Choice[] = [
-    { label: enable ? '$(circle-slash) Switch off' : '$(zap) Switch on', run: command('jouline.toggle') },
-    { label: '$(question) Why this model?', run: command('jouline.explain') },
-    { label: 'Energy saving', kind: vscode.QuickPickItemKind.Separator },
+    { label: `$(graph) ${t('Energy panel')}`, run: command('jouline.openPanel') },
+    {
+      label: enable ? `$(circle-slash) ${t('Switch off')}` : `$(zap) ${t('Switch on')}`,
+      run: command('jouline.toggle'),
+    },
+    { label: `$(question) ${t('Why this model?')}`, run: command('jouline.explain') },
+    { label: t('Energy saving'), kind: vscode.QuickPickItemKind.Separator },
     ...energyChoices(parts.settings()),
-    { label: 'Server', kind: vscode.QuickPickItemKind.Separator },
-    { label: '$(debug-restart) Restart server', run: command('jouline.restart') },
-    { label: '$(output) Show log', run: command('jouline.showLog') },
-    { label: '$(settings-gear) Settings', run: () => openSettings('@ext:jouline.jouline') },
+    { label: t('Server'), kind: vscode.QuickPickItemKind.Separator },
+    { label: `$(debug-restart) ${t('Restart server')}`, run: command('jouline.restart') },
+    { label: `$(output) ${t('Show log')}`, run: command('jouline.showLog') },
+    { label: `$(settings-gear) ${t('Settings')}`, run: () => openSettings('@ext:jouline.jouline') },
   ];
   const chosen = await vscode.window.showQuickPick(choices, { title: 'Jouline', matchOnDescription: true });
   await chosen?.run?.();
@@ -56,8 +82,10 @@ async function showMenu(parts: CommandParts): Promise<void> {
 
 async function chooseEnergySaving(parts: CommandParts): Promise<void> {
   const settings = parts.settings();
-  const chosen = await vscode.window.showQuickPick(energyChoices(settings), {
-    title: 'Jouline: Energy Saving',
+  const panel = { label: `$(graph) ${vscode.l10n.t('Any other value: open the slider')}`, run: () =>
+    vscode.commands.executeCommand('jouline.openPanel') };
+  const chosen = await vscode.window.showQuickPick<Choice>([...energyChoices(settings), panel], {
+    title: vscode.l10n.t('Jouline: Energy Saving'),
     placeHolder: floorNote(settings),
     matchOnDescription: true,
   });
@@ -65,31 +93,40 @@ async function chooseEnergySaving(parts: CommandParts): Promise<void> {
 }
 
 function floorNote({ energySaving, qualityFloor }: Settings): string {
-  const floor = qualityFloor === null ? '' : ` The quality floor of ${qualityFloor} % wins over it.`;
-  return `Now ${energySaving}.${floor}`;
+  const { t } = vscode.l10n;
+  const now = t('Now {0}.', energySaving);
+  return qualityFloor === null ? now : `${now} ${t('The quality floor of {0} % wins over it.', qualityFloor)}`;
 }
 
 function energyChoices({ energySaving }: Settings): Choice[] {
+  const { t } = vscode.l10n;
   return ENERGY_STOPS.map(({ value, name, detail }) => ({
     label: `${value === energySaving ? '$(check)' : '$(blank)'} ${bar(value)} ${value}`,
-    description: `${name}: ${detail}`,
+    description: `${name(t)}: ${detail(t)}`,
     run: () => writeSetting('energySaving', value),
   }));
 }
 
+/** The latest decisions on a page, that of the last place above them. */
 async function explain(parts: CommandParts): Promise<void> {
-  const place = parts.lastPlace() ?? caret();
-  if (!place) {
-    void vscode.window.showInformationMessage('Jouline has not been asked for a completion yet.');
-    return;
-  }
   try {
-    const answer = await parts.request<ExplainResult>(EXPLAIN, place);
-    void vscode.window.showInformationMessage(`Jouline: ${explanation(answer)}`);
+    const place = parts.lastPlace() ?? caret();
+    const here = place ? explanation(await parts.request<ExplainResult>(EXPLAIN, place), vscode.l10n.t) : '';
+    const { decisions } = await parts.request<DecisionsResult>(DECISIONS, {});
+    showWhy(parts.root, decisions, here);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    await offerHelp(`Jouline cannot explain now: ${why}`, 'Restart', parts);
+    const message = vscode.l10n.t('Jouline cannot explain now: {0}', errorText(error));
+    await offerHelp(message, ['restart', 'log', 'settings'], parts);
   }
+}
+
+function showWhy(root: vscode.Uri, decisions: readonly Record<string, unknown>[], here: string): void {
+  const folder = vscode.Uri.joinPath(root, 'dist');
+  const panel = vscode.window.createWebviewPanel(
+    'jouline.why', vscode.l10n.t('Why this model?'), vscode.ViewColumn.Beside, { localResourceRoots: [folder] });
+  const style = panel.webview.asWebviewUri(vscode.Uri.joinPath(folder, 'panel.css')).toString();
+  panel.webview.html = whyHtml(
+    decisions, here, { language: vscode.env.language, source: panel.webview.cspSource, style }, vscode.l10n.t);
 }
 
 function caret(): ExplainParams | undefined {
@@ -99,23 +136,52 @@ function caret(): ExplainParams | undefined {
   return { uri: editor.document.uri.toString(), position: { line, character } };
 }
 
-type HelpParts = Pick<CommandParts, 'log' | 'restart'>;
-
-const WAYS_OUT = ['Open Settings', 'Show Log', 'Restart'] as const;
-
-/** Says what is wrong, with a way out behind each button; `best` stands first. */
-export async function offerHelp(
-  message: string,
-  best: (typeof WAYS_OUT)[number],
-  parts: HelpParts,
-): Promise<void> {
-  const rest = WAYS_OUT.filter((way) => way !== best);
-  const chosen = await vscode.window.showErrorMessage(message, best, ...rest);
-  if (chosen === 'Open Settings') await openSettings('jouline.server.path');
-  if (chosen === 'Show Log') parts.log.show(true);
-  if (chosen === 'Restart') await parts.restart();
+/** Saves what `jouline stats` prints, as JSON or as CSV by the file's name. */
+async function exportAccount(parts: CommandParts): Promise<void> {
+  const { t } = vscode.l10n;
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(homedir());
+  const target = await vscode.window.showSaveDialog({
+    title: t('Save the account of all time'),
+    defaultUri: vscode.Uri.joinPath(folder, 'jouline-energy.json'),
+    filters: { JSON: ['json'], CSV: ['csv'] },
+  });
+  if (!target) return;
+  const form = target.path.endsWith('.csv') ? '--csv' : '--json';
+  const { code, stdout, tail } = await runServer(parts, ['stats', form]);
+  if (code !== 0) {
+    void vscode.window.showErrorMessage(t('The account could not be exported: {0}', tail));
+    return;
+  }
+  await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(`${stdout}\n`));
+  void vscode.window.showInformationMessage(t('Saved {0}.', vscode.workspace.asRelativePath(target)));
 }
 
-function openSettings(query: string): Thenable<unknown> {
-  return vscode.commands.executeCommand('workbench.action.openSettings', query);
+/** Fits router and energy figures to this machine and the open folders, where it can be watched and stopped. */
+async function calibrate(parts: CommandParts): Promise<void> {
+  const folders = (vscode.workspace.workspaceFolders ?? []).filter((folder) => folder.uri.scheme === 'file');
+  if (folders.length === 0) {
+    void vscode.window.showInformationMessage(vscode.l10n.t('Open a folder with code first: calibration learns from it.'));
+    return;
+  }
+  await runInTerminal(parts, ['calibrate', ...folders.map((folder) => folder.uri.fsPath)]);
+}
+
+async function runServer(parts: CommandParts, args: readonly string[]) {
+  const server = await parts.server();
+  if (server.kind === 'missing') return { code: 1, stdout: '', tail: server.message };
+  return run(server.command, args, { cwd: homedir() });
+}
+
+/** Runs a command of the server's where its progress is seen and Ctrl+C stops it. */
+async function runInTerminal(parts: CommandParts, args: readonly string[]): Promise<void> {
+  const server = await parts.server();
+  if (server.kind === 'missing') {
+    await offerHelp(server.message, server.waysOut, parts);
+    return;
+  }
+  const name = `Jouline: ${args[0] ?? ''}`;
+  const execution = new vscode.ProcessExecution(server.command, [...args], { cwd: homedir() });
+  const task = new vscode.Task({ type: 'jouline', command: args[0] ?? '' }, vscode.TaskScope.Workspace, name, 'Jouline', execution);
+  task.presentationOptions = { reveal: vscode.TaskRevealKind.Always, focus: true };
+  await vscode.tasks.executeTask(task);
 }

@@ -1,22 +1,23 @@
 /** The answer to "why this model?", in a line. */
 
+import type { Translate } from './l10n';
 import type { EnergyMethod, ExplainResult } from './protocol';
-import { joules } from './statusView';
+import { joules } from './quantities';
 
 /** The server's sentence, and behind it what is known of the completion: model, confidence, time, energy. */
-export function explanation({ reason, completion }: ExplainResult): string {
-  const facts = completion === undefined ? [] : factsOf(completion);
+export function explanation({ reason, completion }: ExplainResult, t: Translate): string {
+  const facts = completion === undefined ? [] : factsOf(completion, t);
   return facts.length === 0 ? reason : `${reason} (${facts.join(', ')})`;
 }
 
-function factsOf(completion: Record<string, unknown>): string[] {
+function factsOf(completion: Record<string, unknown>, t: Translate): string[] {
   const { model, confidence } = completion;
   const totalMs = inner(completion, 'timings_ms', 'total');
   const spent = inner(completion, 'energy', 'joules');
   const method = inner(completion, 'energy', 'method') as EnergyMethod;
   const facts: string[] = [];
-  if (typeof model === 'string') facts.push(`${model} model`);
-  if (typeof confidence === 'number') facts.push(`confidence ${confidence.toFixed(2)}`);
+  if (typeof model === 'string') facts.push(t('{0} model', model));
+  if (typeof confidence === 'number') facts.push(t('confidence {0}', confidence.toFixed(2)));
   if (typeof totalMs === 'number') facts.push(`${totalMs.toFixed(0)} ms`);
   if (typeof spent === 'number') facts.push(joules(spent, method));
   return facts;

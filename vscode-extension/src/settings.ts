@@ -9,6 +9,8 @@ export interface Settings {
   readonly languages: Readonly<Record<string, boolean>>;
   readonly onBattery: OnBattery;
   readonly serverPath: string;
+  readonly serverPython: string;
+  readonly serverWheels: string;
   readonly debugLog: boolean;
 }
 
@@ -32,6 +34,7 @@ export function completes({ languages }: Settings, language: string): boolean {
 /** A setting's value by its key without the prefix, as the user wrote it; undefined where there is none. */
 export type ReadSetting = (key: string) => unknown;
 
+/** What the server is told; it ignores what only this side needs. */
 export const SETTING_KEYS = [
   'enable',
   'energySaving',
@@ -44,6 +47,9 @@ export const SETTING_KEYS = [
   'debug.log',
 ] as const;
 
+/** What only this side needs: how the server comes to be. */
+export const SETUP_KEYS = ['server.python', 'server.wheels'] as const;
+
 /** Reads what the extension itself acts on. A bad value gives its default; the server tells the user. */
 export function readSettings(read: ReadSetting): Settings {
   const [enable, debugLog] = [read('enable'), read('debug.log')];
@@ -54,7 +60,9 @@ export function readSettings(read: ReadSetting): Settings {
     qualityFloor: percent(read('qualityFloor')),
     languages: switches(read('languages')),
     onBattery: onBattery === 'save' || onBattery === 'pause' ? onBattery : 'same',
-    serverPath: typeof serverPath === 'string' ? serverPath.trim() : '',
+    serverPath: text(serverPath),
+    serverPython: text(read('server.python')),
+    serverWheels: text(read('server.wheels')),
     debugLog: debugLog === true,
   };
 }
@@ -83,6 +91,10 @@ function place(target: Record<string, unknown>, path: readonly string[], value: 
   const inner = (target[head] ?? {}) as Record<string, unknown>;
   target[head] = inner;
   place(inner, rest, value);
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value.trim() : '';
 }
 
 function percent(value: unknown): number | null {

@@ -23,14 +23,14 @@ export class StatusItem implements vscode.Disposable {
 
   constructor(private readonly settings: () => Settings) {
     this.item.name = 'Jouline';
-    this.item.command = 'jouline.menu';
+    this.item.command = 'jouline.openPanel';
     this.item.show();
     this.paint();
   }
 
   /** The process came up, went down, or will not come. What an earlier server said no longer holds. */
   phaseChanged(phase: Phase): void {
-    if (phase.kind === 'starting') {
+    if (phase.kind === 'starting' || phase.kind === 'installing') {
       this.status = undefined;
       this.lastModel = null;
     }
@@ -38,6 +38,12 @@ export class StatusItem implements vscode.Disposable {
     this.since = Date.now();
     this.unanswered = 0;
     this.refresh();
+  }
+
+  /** Why nothing is offered now, in a sentence; '' while all is well. */
+  get notice(): string {
+    const { state, message } = this.view();
+    return state === 'ready' || state === 'thinking' ? '' : message;
   }
 
   statusChanged(status: StatusParams): void {
@@ -87,7 +93,7 @@ export class StatusItem implements vscode.Disposable {
       unanswered: this.unanswered,
       settings: this.settings(),
       language: vscode.window.activeTextEditor?.document.languageId,
-    });
+    }, vscode.l10n.t);
   }
 }
 

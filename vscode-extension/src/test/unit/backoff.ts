@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { Backoff, causeOfDeath } from '../../backoff';
+import { english } from '../../l10n';
 
 describe('causeOfDeath', () => {
   it('lets the server speak, unless something else ended it', () => {
-    assert.equal(causeOfDeath({ exitCode: 1, signalCode: null }, 'The model is gone.'), 'The model is gone.');
-    assert.match(causeOfDeath({ exitCode: null, signalCode: 'SIGKILL' }, 'Loading.') ?? '', /SIGKILL/);
-    assert.match(causeOfDeath({ exitCode: 3, signalCode: null }, '') ?? '', /status 3/);
-    assert.equal(causeOfDeath({ exitCode: null, signalCode: null }, 'Loading.'), undefined);
+    assert.equal(causeOfDeath({ exitCode: 1, signalCode: null }, 'The model is gone.', english), 'The model is gone.');
+    assert.match(causeOfDeath({ exitCode: null, signalCode: 'SIGKILL' }, 'Loading.', english) ?? '', /SIGKILL/);
+    assert.match(causeOfDeath({ exitCode: 3, signalCode: null }, '', english) ?? '', /status 3/);
+    assert.equal(causeOfDeath({ exitCode: null, signalCode: null }, 'Loading.', english), undefined);
   });
 });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import {
-  completes, type ReadSetting, readSettings, SETTING_KEYS, summary, toInitializationOptions,
+  completes, type ReadSetting, readSettings, SETTING_KEYS, SETUP_KEYS, summary, toInitializationOptions,
 } from '../../settings';
 
 interface Manifest {
@@ -19,28 +19,34 @@ function reading(values: Record<string, unknown>): ReadSetting {
 }
 
 describe('settings', () => {
-  it('declares in package.json exactly the settings that go to the server', () => {
-    assert.deepEqual(Object.keys(declared).sort(), SETTING_KEYS.map((key) => `jouline.${key}`).sort());
+  it('declares in package.json exactly the settings that are read', () => {
+    const keys = [...SETTING_KEYS, ...SETUP_KEYS].map((key) => `jouline.${key}`);
+    assert.deepEqual(Object.keys(declared).sort(), keys.sort());
   });
 
   it('lets no untrusted workspace name an executable or a model', () => {
     const restricted = manifest.capabilities.untrustedWorkspaces.restrictedConfigurations;
-    assert.deepEqual(restricted, ['jouline.server.path', 'jouline.model.small', 'jouline.model.large']);
+    assert.deepEqual(restricted, [
+      'jouline.server.path', 'jouline.server.python', 'jouline.server.wheels',
+      'jouline.model.small', 'jouline.model.large',
+    ]);
     for (const name of restricted) assert.equal(declared[name]?.scope, 'machine', name);
   });
 
   it('falls back to the declared default from every bad value', () => {
     const bad = { enable: 'yes', energySaving: 101, qualityFloor: 'off', languages: [1], onBattery: 'sleep',
-      'server.path': 7, 'debug.log': 1 };
-    assert.deepEqual(readSettings(reading(bad)), readSettings(defaults));
+      'server.path': 7, 'server.python': [], 'server.wheels': null, 'debug.log': 1 };
+    const { serverWheels, ...read } = readSettings(reading(bad));
+    assert.equal(serverWheels, '');
+    assert.deepEqual({ ...read, serverWheels: readSettings(defaults).serverWheels }, readSettings(defaults));
   });
 
   it('keeps good values', () => {
     const good = { enable: false, energySaving: 0, qualityFloor: 97.5, languages: { markdown: false },
-      onBattery: 'pause', 'server.path': ' /opt/jouline ', 'debug.log': true };
+      onBattery: 'pause', 'server.path': ' /opt/jouline ', 'server.python': '/usr/bin/python3', 'server.wheels': ' /wheels', 'debug.log': true };
     assert.deepEqual(readSettings(reading(good)), {
       enable: false, energySaving: 0, qualityFloor: 97.5, languages: { markdown: false },
-      onBattery: 'pause', serverPath: '/opt/jouline', debugLog: true,
+      onBattery: 'pause', serverPath: '/opt/jouline', serverPython: '/usr/bin/python3', serverWheels: '/wheels', debugLog: true,
     });
   });
 

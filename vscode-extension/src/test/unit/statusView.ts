@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { english } from '../../l10n';
 import type { EnergyTotals, ServerState, StatusParams } from '../../protocol';
 import { readSettings } from '../../settings';
-import { escapeMarkdown, joules, type Known, type Phase, stand, statusView } from '../../statusView';
+import { escapeMarkdown, type Known, type Phase, stand, statusView as render } from '../../statusView';
 
 const settings = readSettings(() => undefined);
 const totals: EnergyTotals = {
@@ -23,6 +24,7 @@ const known = (more: Partial<Known>): Known => ({
   language: 'python',
   ...more,
 });
+const statusView = (facts: Known) => render(facts, english);
 const text = (more: Partial<Known>): string => statusView(known(more)).text;
 
 describe('the text in the status bar', () => {
@@ -62,29 +64,26 @@ describe('the text in the status bar', () => {
   });
 });
 
-describe('joules', () => {
-  it('shows two significant digits and a unit that fits', () => {
-    const amounts = [0, 0.123, 1.26, 9.96, 12.6, 126, 1260, 12_600, 1_260_000];
-    const written = amounts.map((amount) => joules(amount, 'measured'));
-    const expected = ['0 J', '0.12 J', '1.3 J', '10 J', '13 J', '126 J', '1.3 kJ', '13 kJ', '1.3 MJ'];
-    assert.deepEqual(written, expected);
-  });
-
-  it('keeps the sign of a loss', () => {
-    assert.equal(joules(-3.21, 'estimated'), '~−3.2 J');
-    assert.equal(joules(-0.001, 'measured'), '0 J');
-    assert.equal(joules(12.3, 'attributed'), '~12 J');
-  });
-
-  it('never writes 0 for what is not known', () => {
-    assert.equal(joules(null, 'measured'), '—');
-    assert.equal(joules(0, 'unavailable'), '—');
-  });
-});
-
 describe('the state', () => {
-  const stateOf = (more: Partial<Known>): string => stand(known(more)).state;
+  const stateOf = (more: Partial<Known>): string => stand(known(more), english).state;
   const dead: Phase = { kind: 'dead', message: 'The server keeps ending: no model.' };
+
+  it('tells what is being installed, and offers to try again where that failed', () => {
+    const installing = render(known({ phase: { kind: 'installing', message: 'Installing the engine…' } }), english);
+    assert.deepEqual([installing.state, installing.message], ['starting', 'Installing the engine…']);
+    assert.equal(installing.text, '$(loading~spin) Jouline: installing');
+    const missing = render(known({ phase: { kind: 'missing', message: 'No Python.', waysOut: ['retry'] } }), english);
+    assert.equal(missing.state, 'trouble');
+    assert.match(missing.tooltip, /command:jouline\.install/);
+  });
+
+  it('offers the way back from every state', () => {
+    const offered = (more: Partial<Known>): string => statusView(known(more)).tooltip;
+    assert.match(offered({ settings: { ...settings, enable: false } }), /Switch on\]\(command:jouline\.toggle\)/);
+    const off = { ...settings, languages: { python: false } };
+    assert.match(offered({ settings: off }), /On for python\]\(command:jouline\.toggleLanguage\)/);
+    assert.match(offered({ phase: dead }), /command:jouline\.restart/);
+  });
 
   it('puts the switch before all else', () => {
     assert.equal(stateOf({ settings: { ...settings, enable: false }, phase: dead }), 'off');
@@ -97,7 +96,7 @@ describe('the state', () => {
 
   it('is off, with the reason, in a language that is switched off', () => {
     const off = { ...settings, languages: { python: false } };
-    const { state, message } = stand(known({ settings: off, status: status('ready') }));
+    const { state, message } = stand(known({ settings: off, status: status('ready') }), english);
     assert.equal(state, 'off');
     assert.match(message, /python.*jouline\.languages/);
   });
