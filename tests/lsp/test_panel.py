@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from pygls.exceptions import JsonRpcException
 from tests.energy.fakes import FakeClock
+from tests.lsp.editor import PATIENCE_S
 from tests.lsp.fake import ScriptedEditor
 
 from jouline.app import Answered
@@ -154,11 +155,12 @@ async def test_a_pull_tells_how_far_it_is(editor: ScriptedEditor, opened):
     heard: asyncio.Queue[object] = asyncio.Queue()
 
     @editor.client.feature("jouline/pulling")
-    def _hear(params: object) -> None:
+    def _hear(params):
         heard.put_nowait(params)
 
     pulling = asyncio.ensure_future(editor.request("jouline/pull", {"pair": "tiny"}))
-    first = await heard.get()
+    async with asyncio.timeout(PATIENCE_S):
+        first = await heard.get()
     assert (first["model"], first["doneBytes"], first["totalBytes"]) == ("tiny", 1, 2)
     assert not pulling.done()
     opened.pulled.set()

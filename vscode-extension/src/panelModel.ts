@@ -34,6 +34,7 @@ export interface PeriodRow {
   readonly id: 'session' | 'today' | 'allTime';
   readonly name: string;
   readonly saved: string;
+  readonly spread: string;
   readonly spent: string;
   readonly requests: string;
   readonly accepted: string;
@@ -184,11 +185,12 @@ function noClaim({ requests, headlineState }: Account, t: Translate): string {
 
 function period(id: PeriodRow['id'], name: string, account: Account): PeriodRow {
   const saved = estimated(account.savedJoules, account.method);
-  const spread = account.savedStddev === null || saved === UNKNOWN ? '' : ` ± ${quantity(account.savedStddev)}`;
+  const spread = account.savedStddev === null || saved === UNKNOWN ? '' : `± ${quantity(account.savedStddev)}`;
   return {
     id,
     name,
-    saved: `${saved}${spread}`,
+    saved,
+    spread,
     spent: joules(account.spentJoules, account.method),
     requests: String(account.requests),
     accepted: String(account.accepted),
@@ -250,7 +252,7 @@ function accountFacts(account: Account, t: Translate): Fact[] {
   const between = low === null || high === null ? UNKNOWN : t('{0} to {1}', quantity(low), quantity(high));
   return [
     { name: t('Accepted characters a joule'), value: perJoule },
-    { name: t('Half of the answers come within'), value: milliseconds(account.medianMs) },
+    { name: t('Median time to an answer'), value: milliseconds(account.medianMs) },
     { name: t('Suggestions accepted'), value: t('{0} of {1} shown', account.accepted, account.shown) },
     { name: t('What was spent lies between'), value: between },
   ];

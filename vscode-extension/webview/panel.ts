@@ -24,6 +24,7 @@ let span: Chart['id'] = kept() ?? 'hours';
 let touchedAt = -HELD_AFTER_MS;
 let telling: ReturnType<typeof setTimeout> | undefined;
 
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters  the caller knows the page
 function element<T extends Element = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`no element ${id}`);
@@ -75,7 +76,9 @@ function draw(next: PanelModel): void {
   write('machine', next.machine);
   drawSlider(next.slider);
   element('period-rows').replaceChildren(...next.periods.map((period) => {
-    const made = row(period.name, [period.saved, period.spent, period.requests, period.accepted], 2);
+    const saved = make('span', period.saved);
+    saved.append(' ', make('small', period.spread));
+    const made = row(period.name, [saved, period.spent, period.requests, period.accepted], 2);
     made.id = `period-${period.id}`;
     return made;
   }));
@@ -119,8 +122,8 @@ function moved(): void {
   const value = Number(slider.value);
   const predicted = model.slider.predictions[value];
   write('slider-value', String(value));
-  write('predicted-energy', predicted?.energy || '—');
-  write('predicted-accuracy', predicted?.accuracy || '—');
+  write('predicted-energy', predicted === undefined || predicted.energy === '' ? '—' : predicted.energy);
+  write('predicted-accuracy', predicted === undefined || predicted.accuracy === '' ? '—' : predicted.accuracy);
   slider.setAttribute('aria-valuetext', predicted?.spoken ?? String(value));
   drawCurve(model.slider, value);
 }
@@ -201,7 +204,9 @@ function shareRow(share: ShareRow): HTMLTableRowElement {
   const cell = make('span', share.percent);
   const both = make('span', '', { class: 'with-bar' });
   both.append(drawn, cell);
-  return row(share.name, [share.requests, share.joules, both]);
+  const made = row(share.name, [share.requests, share.joules, both]);
+  made.children[1]?.classList.add('spare');
+  return made;
 }
 
 function drawMeters({ meters }: PanelModel): void {

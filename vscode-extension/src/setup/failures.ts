@@ -13,13 +13,18 @@ export class SetupFailure extends Error {
 
 export class SetupCancelled extends Error {}
 
+const NO_NETWORK = new RegExp([
+  'Temporary failure in name resolution', 'NewConnectionError', 'ConnectTimeout', 'Network is unreachable',
+  'Max retries exceeded', 'Could not fetch URL', 'getaddrinfo failed', 'ProxyError', 'No matching distribution found',
+].join('|'), 'i');
+
 const SIGNS: readonly [RegExp, (t: Translate) => SetupFailure][] = [
   [/No space left on device|\[Errno 28\]|not enough space/i, (t) =>
     new SetupFailure(t('The disk is full: make room for about 500 MB, then try again.'))],
   [/ensurepip is not available|No module named '?(venv|ensurepip)/i, noVenv],
   [/CMAKE_C(XX)?_COMPILER|No CMAKE_.*COMPILER|Visual Studio|Compiler not found|xcrun: error/i, (t) =>
     new SetupFailure(t('No prebuilt engine fits this machine, and building one needs a C++ compiler: install one (for instance apt-get install g++, or xcode-select --install), then try again.'))],
-  [/Temporary failure in name resolution|NewConnectionError|ConnectTimeout|Network is unreachable|Max retries exceeded|Could not fetch URL|getaddrinfo failed|ProxyError|No matching distribution found/i, (t) =>
+  [NO_NETWORK, (t) =>
     new SetupFailure(t('Packages could not be fetched: the first start needs the network once. Connect, then try again.'))],
   [/THESE PACKAGES DO NOT MATCH THE HASHES/i, (t) =>
     new SetupFailure(t('A package is not the one that was tested, so it was not installed: look at the log, then try again.'))],

@@ -43,7 +43,7 @@ export function readDone(text: string): Done {
     if (typeof data !== 'object' || data === null) return {};
     const known = Object.entries(data).filter(([step, with_]) =>
       (STEPS as readonly string[]).includes(step) && typeof with_ === 'string');
-    return Object.fromEntries(known) as Done;
+    return Object.fromEntries<string>(known);
   } catch {
     return {};
   }

@@ -69,8 +69,8 @@ describe('the headline', () => {
 describe('the account', () => {
   it('has a row for each stretch of time, unknown joules as a dash', () => {
     const { periods } = model({ report: { ...report, today: NO_REPORT.today } });
-    assert.deepEqual(periods.map(({ saved, spent }) => [saved, spent]), [
-      ['~12 J ± 3.4 J', '~20 J'], ['—', '—'], ['~12 J ± 3.4 J', '~20 J'],
+    assert.deepEqual(periods.map(({ saved, spread, spent }) => [saved, spread, spent]), [
+      ['~12 J', '± 3.4 J', '~20 J'], ['—', '', '—'], ['~12 J', '± 3.4 J', '~20 J'],
     ]);
   });
 
@@ -106,20 +106,20 @@ describe('the slider', () => {
       energy: '~50 mJ a request', accuracy: '20.0 of 100 right, 100 % of the large model’s',
       spoken: 'Energy saving 0: ~50 mJ a request, 20.0 of 100 right, 100 % of the large model’s.',
     });
-    assert.match(predictions[100]?.accuracy ?? '', /50 % of the large model’s/);
+    assert.match(predictions.at(100)?.accuracy ?? '', /50 % of the large model’s/);
   });
 
   it('predicts no more than the quality floor allows, and says so', () => {
     const pair = { id: 'embedded', small: 'front', large: 'back', hasRouter: true, mostSaving: 50 };
     const settings = { ...readSettings(() => undefined), qualityFloor: 90, energySaving: 100 };
     const { predictions, floor } = model({ report: { ...report, pair }, settings }).slider;
-    assert.equal(predictions[100]?.energy, '~40 mJ a request');
+    assert.equal(predictions.at(100)?.energy, '~40 mJ a request');
     assert.equal(floor.note, 'The quality floor holds energy saving at 50.');
   });
 
   it('promises nothing without a calibration', () => {
     const { predictions, curve, source } = model({ report: { ...report, outlook: [] } }).slider;
-    assert.deepEqual([predictions[50]?.energy, curve.length], ['', 0]);
+    assert.deepEqual([predictions.at(50)?.energy, curve.length], ['', 0]);
     assert.match(source, /^No calibration/);
   });
 });
