@@ -26,6 +26,8 @@ def register(commands: Any) -> None:
     _add_calibrate(actions)
     _add_evaluate(actions)
     _add_retype(actions)
+    _add_simulate(actions)
+    _add_floor(actions)
 
 
 def _add_packages(actions: Any) -> None:
@@ -71,7 +73,7 @@ def _add_evaluate(actions: Any) -> None:
     parser = actions.add_parser("evaluate", help="hold routers against each other and the line between the models")
     _tables(parser, "--train")
     _tables(parser, "--validate", required=False)
-    _tables(parser, "--test")
+    _tables(parser, "--test", required=False)
     parser.add_argument("--routers", default="", metavar="R1,R2,…", help="by name; random and oracle are always there")
     parser.add_argument("--router", type=Path, metavar="DIR", help="a trained router's folder, evaluated as `shipped`")
     parser.add_argument("--models", default="", metavar="A,B,C,…", help="choose among these; else --small and --large")
@@ -94,6 +96,34 @@ def _add_retype(actions: Any) -> None:
     parser.set_defaults(run=_needs_libraries(_retype))
 
 
+def _add_simulate(actions: Any) -> None:
+    parser = actions.add_parser("simulate", help="what other policies would have earned, from a bandit's log")
+    parser.add_argument("--log", type=Path, required=True, metavar="L.jsonl.gz")
+    parser.add_argument("--contexts", type=Path, nargs="+", default=(), metavar="T", help="tables with the texts")
+    parser.add_argument("--policies", default="", metavar="P1,P2,…", help="by name (default all)")
+    parser.add_argument("--replays", type=_count, default=40, help="passes through the log in random order")
+    parser.add_argument("--resamples", type=_count, default=1000, help="bootstrap draws of whole queries")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=_needs_libraries(_simulate))
+
+
+def _add_floor(actions: Any) -> None:
+    parser = actions.add_parser("floor", help="whether the quality floor holds, on streams that change half-way")
+    _tables(parser, "--train")
+    _tables(parser, "--test", required=False)
+    _models(parser)
+    parser.add_argument("--runs", type=_count, default=200)
+    parser.add_argument("--requests", type=_count, default=5000)
+    parser.add_argument("--percent", type=float, default=90.0, help="of the large model's quality to keep (default 90)")
+    parser.add_argument("--harder", type=float, default=1.5, help="how much likelier the small model's failures become")
+    parser.add_argument("--seen", type=_share, default=1.0, help="share of answers whose quality is seen (default 1)")
+    parser.add_argument("--caution", type=float, default=1.0, help="V of the virtual queue (default 1)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=_needs_libraries(_floor))
+
+
 def _tables(parser: argparse.ArgumentParser, name: str, *, required: bool = True) -> None:
     parser.add_argument(name, type=Path, nargs="+", required=required, metavar="T", help="outcome tables")
 
@@ -107,6 +137,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share above 0 and at most 1")
+    return value
 
 
 def _needs_libraries(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
@@ -225,4 +265,28 @@ def _evaluate(args: argparse.Namespace) -> int:
     if absent := report["rows_left_out"]:
         print(f"jouline: Rows without an outcome of both models are left out: {absent}.", file=sys.stderr)
     print(json.dumps(report) if args.json else as_text(report))
+    return 0
+
+
+def _simulate(args: argparse.Namespace) -> int:
+    from jouline.lab.logged import read_log
+    from jouline.lab.outcomes import read_all
+    from jouline.lab.report import simulation_text
+    from jouline.lab.simulate import POLICIES, simulate
+
+    log = read_log(args.log, read_all(args.contexts))
+    names = _names(args.policies) or POLICIES
+    report = simulate(log, names, replays=args.replays, times=args.resamples, seed=args.seed)
+    print(json.dumps(report) if args.json else simulation_text(report))
+    return 0
+
+
+def _floor(args: argparse.Namespace) -> int:
+    from jouline.lab.floor import Trial, try_floor
+    from jouline.lab.report import floor_text
+
+    names = ("runs", "requests", "percent", "harder", "seen", "caution", "seed")
+    trial = Trial(**{name: getattr(args, name) for name in names})
+    report = try_floor(args.train, args.test, (args.small, args.large), trial)
+    print(json.dumps(report) if args.json else floor_text(report))
     return 0

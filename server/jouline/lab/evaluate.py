@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jouline.errors import ConfigError
+from jouline.lab.floor import halves
 from jouline.lab.grid import always
 from jouline.lab.intervals import TIMES, Number, Resampling, Sample, holm, interval, p_value, samples
 from jouline.lab.judge import PARITY_POINTS, Judged, above_line, cost_area, fixed_policy, gap_is_known, judge
@@ -27,7 +28,7 @@ def evaluate_tables(
     *,
     train: Sequence[Path],
     validate: Sequence[Path] | None,
-    test: Sequence[Path],
+    test: Sequence[Path] | None,
     models: tuple[str, ...],
     ends: tuple[str | None, str | None] = (None, None),
     routers: Sequence[str],
@@ -38,20 +39,22 @@ def evaluate_tables(
 ) -> dict[str, Any]:
     """Read tables and evaluate routers by name, `random` and `oracle` always among them.
 
-    `models` are all that may be chosen; the `ends` are the first two of two models, else, unless they are given, the
-    one of least mean cost and the one of most mean quality in the train tables. Rows without an outcome of all of them
-    are left out and counted as `rows_left_out`; routers that need more than the tables tell are left out too, told in
-    `routers_left_out`, unless none of those asked for remains: `ConfigError`. Without `validate` a third of the train
-    packages is kept back for it. `folder` holds a trained router, evaluated as `shipped`. With `shown` only what is
-    above the display threshold counts as right, and decoding stops below it; the fixed policies then stop so too, so
-    that `always-large` is the lossless one.
+    `models` are all that may be chosen; the `ends` are the first two of two models, else, unless they are given,
+    the one of least mean cost and the one of most mean quality in the train tables. Rows without an outcome of all
+    of them are left out and counted as `rows_left_out`; routers that need more than the tables tell are left out
+    too, told in `routers_left_out`, unless none of those asked for remains: `ConfigError`. Without `test` half of
+    the train packages, drawn by the seed, are tested on; without `validate` a third of the others is kept back for
+    it. `folder` holds a trained router, evaluated as `shipped`. With `shown` only what is above the display
+    threshold counts as right, and decoding stops below it; the fixed policies then stop so too, so that `always-
+    large` is the lossless one.
     """
-    read_in = [read_all(paths) for paths in (train, test, validate or ())]
+    read_in = [read_all(paths) for paths in (train, test or (), validate or ())]
     kept = [told(rows, *models) for rows in read_in]
-    small, large = _ends(kept[0], models, ends)
-    tables = [table(rows, small, large, among=models) for rows in kept if rows]
-    learn, fixing = (tables[0], tables[2]) if validate else _kept_back(tables[0], seed)
-    split, display = Split(train=learn, validate=fixing, test=tables[1], models=models), _display(learn, folder)
+    taught, tried = (kept[0], kept[1]) if test else halves(kept[0], models, seed)
+    small, large = _ends(taught, models, ends)
+    learn, testing = (table(rows, small, large, among=models) for rows in (taught, tried))
+    learn, fixing = (learn, table(kept[2], small, large, among=models)) if validate else _kept_back(learn, seed)
+    split, display = Split(train=learn, validate=fixing, test=testing, models=models), _display(learn, folder)
     _check_apart(split)
     if shown:
         split = _as_shown(split, display)

@@ -95,20 +95,21 @@ def _check_outcome(model: str, outcome: Any) -> str | None:
     if not isinstance(outcome, dict):
         return f"the outcome of {model} is not an object"
     quality, cost = outcome.get("quality"), outcome.get("cost")
-    if not _is_number(quality) or not 0 <= quality <= 1:
+    if not is_number(quality) or not 0 <= quality <= 1:
         return f"the quality of {model} is not a number from 0 to 1"
-    if not _is_number(cost) or cost < 0:
+    if not is_number(cost) or cost < 0:
         return f"the cost of {model} is not a number from 0 on"
     return _check_numbers(f"the evidence of {model}", outcome.get("evidence"))
 
 
 def _check_numbers(what: str, numbers: Any) -> str | None:
-    if numbers is None or (isinstance(numbers, dict) and all(map(_is_number, numbers.values()))):
+    if numbers is None or (isinstance(numbers, dict) and all(map(is_number, numbers.values()))):
         return None
     return f"{what} is not an object of numbers"
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a value is a finite number, which true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import StandardScaler
 
@@ -25,6 +26,28 @@ class Embeds(Protocol):
         """Return a row of length 1 for each text."""
 
 
+class Seen(Protocol):
+    """What routers read of queries: `Queries`, or a log's (`jouline.lab.logged.LoggedQueries`)."""
+
+    @property
+    def described(self) -> Described:
+        """Features, or hashed n-grams of the text; shape (queries, …)."""
+
+    @property
+    def embedded(self) -> Floats:
+        """Embeddings of length 1, and one more number that is always 1."""
+
+    @property
+    def contexts(self) -> Floats:
+        """GreenServ's one-hot features (`jouline.lab.contexts`)."""
+
+    def __len__(self) -> int:
+        """Return the number of queries."""
+
+    def at(self, index: NDArray[np.int64]) -> "Seen":
+        """Return some of the queries."""
+
+
 class Queries:
     """Rows as a router sees them; each view is made when it is first asked for."""
 
@@ -34,6 +57,14 @@ class Queries:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def at(self, index: NDArray[np.int64]) -> "Queries":
+        """Return some of the queries; what was seen of them already is not looked at again."""
+        found = Queries([self.rows[at] for at in index], self._encoder)
+        for name in ("described", "embedded", "contexts"):
+            if name in self.__dict__:
+                found.__dict__[name] = self.__dict__[name][index]
+        return found
 
     @cached_property
     def described(self) -> Described:

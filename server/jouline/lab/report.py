@@ -55,6 +55,56 @@ def sequence_text(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def simulation_text(report: dict[str, Any]) -> str:
+    """Return a simulation as Markdown."""
+    log = report["log"]
+    size = f"{log['events']} events of {log['queries']} queries, {len(log['models'])} models"
+    frozen_columns = "frozen, doubly robust | SNIPS | IPS | regret, doubly robust | p over random (Holm)"
+    lines = [
+        f"{size}; logged mean reward {log['mean_reward']:.4f}; [95 % bootstrap over queries].",
+        "",
+        f"| policy | {frozen_columns} | learning, by replay | regret | matched |",
+        f"|{' --- |' * 9}",
+    ]
+    for name, found in report["policies"].items():
+        frozen = [_reward(found[kind]) for kind in ("doubly_robust", "snips", "ips")]
+        p_value = found.get("paired", {}).get("p_holm")
+        replay = found.get("replay")
+        learning = [_reward(replay), _regret(replay), str(replay["matched"])] if replay else ["", "", ""]
+        cells = [*frozen, _regret(found["doubly_robust"]), "" if p_value is None else f"{p_value:.3g}", *learning]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _reward(found: dict[str, Any]) -> str:
+    return _with_interval(found["mean_reward"], found["ci95"], 1, "{:.4f}")
+
+
+def _regret(found: dict[str, Any]) -> str:
+    return _with_interval(found["mean_regret"], found.get("regret_ci95"), 1, "{:.4f}")
+
+
+def floor_text(report: dict[str, Any]) -> str:
+    """Return a trial of the quality floor as Markdown."""
+    saved = report["saved_vs_always_large_percent"]
+    cells = _with_interval(saved["mean"], saved["range95"], 1, "{:.1f}")
+    runs = f"{report['runs']} runs of {report['requests']} requests, bound {100 * report['bound']:.2f} %"
+    seen = f"quality seen of {100 * report['seen']:.0f} % of the answers"
+    lines = [
+        f"{runs}, {seen}; the small model's failures {report['harder']:g} times as likely in the second half.",
+        "",
+        "| part | mean quality % [95 % of runs] | not below the bound less 1 point | within 1 point |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, found in report["quality"].items():
+        quality = _with_interval(found["mean"], found["range95"], 100, "{:.2f}")
+        not_below = 100 * report["runs_not_below_bound_less_a_point"][name]
+        within = 100 * report["runs_within_a_point_of_bound"][name]
+        lines.append(f"| {name.replace('_', ' ')} | {quality} | {not_below:.1f} % of runs | {within:.1f} % |")
+    lines += ["", f"Saved against always-large: {cells} %; large model asked for {100 * report['share_large']:.0f} %."]
+    return "\n".join(lines)
+
+
 def _always_row(name: str, found: dict[str, Any]) -> str:
     quality = _with_interval(found["quality"], found["ci95"]["quality"], 100, "{:.1f}")
     cost = _with_interval(found["cost"], found["ci95"]["cost"], 1, "{:.4g}")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from jouline.errors import ConfigError
 from jouline.lab.grid import Choices, Floats
-from jouline.lab.queries import Queries
+from jouline.lab.queries import Seen
 from jouline.lab.routers.router import State
 
 
@@ -38,17 +38,17 @@ class Bandit:
         self.models = self.models[:column] + self.models[column + 1 :]
         self.shrink(column)
 
-    def learn(self, queries: Queries, rewards: Floats) -> None:
+    def learn(self, queries: Seen, rewards: Floats) -> None:
         """Take up every reward that is known, row after row."""
         for row, column in zip(*np.nonzero(~np.isnan(rewards)), strict=True):
             self.update(queries.contexts[row], int(column), float(rewards[row, column]))
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return the mean reward expected of each model: what is asked for once nothing is explored any more."""
         rows = [self.expected(context) for context in queries.contexts]
         return np.array(rows).reshape(len(queries), len(self.models))
 
-    def route(self, queries: Queries, toll: Floats) -> Choices:
+    def route(self, queries: Seen, toll: Floats) -> Choices:
         """Return the choice at each query, exploring; what is learnt in between counts only in the next call."""
         return np.array([self.pick(context, toll) for context in queries.contexts], dtype=np.int64)
 
@@ -118,7 +118,7 @@ class LinearBandit(Bandit):
         found: Floats = self.weights @ context
         return found
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return the regressions' values, all rows at once."""
         found: Floats = queries.contexts @ self.weights.T
         return found

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier
 
 from jouline.lab.grid import Floats
-from jouline.lab.queries import Queries
+from jouline.lab.queries import Seen
 from jouline.lab.routers.router import Greedy, State
 
 LOSES, TIES, WINS = 0, 1, 2
@@ -31,16 +31,16 @@ class BertLike(Greedy):
         self._reference = reference
         self._heads: list[MLPClassifier | float] = [0.0] * len(models)
 
-    def learn(self, queries: Queries, rewards: Floats) -> None:
+    def learn(self, queries: Seen, rewards: Floats) -> None:
         """Train anew on these queries alone."""
         classes = np.sign(rewards - rewards[:, [self._reference]]) + 1
         self._heads = [self._head(queries, classes[:, column]) for column in range(len(self.models))]
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return each model's chance to win against the reference, whose own worth is 0."""
         return np.stack([_win_chance(head, queries) for head in self._heads], axis=1)
 
-    def _head(self, queries: Queries, classes: Floats) -> MLPClassifier | float:
+    def _head(self, queries: Seen, classes: Floats) -> MLPClassifier | float:
         known = np.flatnonzero(~np.isnan(classes))
         target = classes[known].astype(np.int64)
         if len(np.unique(target)) < 2:
@@ -79,7 +79,7 @@ def _quietly_fitted(network: MLPClassifier, described: Any, target: Any) -> MLPC
         return network.fit(described, target)
 
 
-def _win_chance(head: MLPClassifier | float, queries: Queries) -> Floats:
+def _win_chance(head: MLPClassifier | float, queries: Seen) -> Floats:
     if isinstance(head, float):
         return np.full(len(queries), head)
     where = np.flatnonzero(head.classes_ == WINS)

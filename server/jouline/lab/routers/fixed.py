@@ -3,7 +3,7 @@
 import numpy as np
 
 from jouline.lab.grid import Choices, Floats
-from jouline.lab.queries import Queries
+from jouline.lab.queries import Seen
 from jouline.lab.routers.router import State
 
 
@@ -16,14 +16,14 @@ class Fixed:
         self.models = models
         self._column = models.index(model)
 
-    def learn(self, queries: Queries, rewards: Floats) -> None:
+    def learn(self, queries: Seen, rewards: Floats) -> None:
         """Learn nothing."""
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return 1 for its model and 0 for the others."""
         return np.tile(np.arange(len(self.models)) == self._column, (len(queries), 1)).astype(float)
 
-    def route(self, queries: Queries, toll: Floats) -> Choices:  # noqa: ARG002  a toll changes nothing
+    def route(self, queries: Seen, toll: Floats) -> Choices:  # noqa: ARG002  a toll changes nothing
         """Return its model's column everywhere."""
         return np.full(len(queries), self._column)
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from jouline.lab.grid import Floats
-from jouline.lab.queries import Queries
+from jouline.lab.queries import Seen
 from jouline.lab.routers.router import Greedy, State, known_means
 
 _OF_TEXT, _OF_FEATURES = 0.3, 0.03  # inverse strength of the penalty; many sparse columns, few dense ones
@@ -22,13 +22,13 @@ class Logistic(Greedy):
         self._means: Floats = np.zeros(len(models))
         self._fitted: list[LogisticRegression | None] = [None] * len(models)
 
-    def learn(self, queries: Queries, rewards: Floats) -> None:
+    def learn(self, queries: Seen, rewards: Floats) -> None:
         """Fit anew to these queries alone."""
         self._means = known_means(rewards)
         strength = _OF_TEXT if hasattr(queries.described, "tocsr") else _OF_FEATURES
         self._fitted = [_fit(queries.described, rewards[:, column], strength) for column in range(len(self.models))]
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return each model's chance of being right; where nothing could be fitted, its mean."""
         columns = [
             np.full(len(queries), mean) if model is None else model.predict_proba(queries.described)[:, 1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from jouline.lab.grid import Choices, Floats
-from jouline.lab.queries import Queries
+from jouline.lab.queries import Seen
 from jouline.lab.routers.router import Greedy, State, battles
 
 WIDTH = 32
@@ -77,7 +77,7 @@ class MatrixFactorisation(Greedy):
         self._seed = seed
         self._factors: Factors | None = None
 
-    def learn(self, queries: Queries, rewards: Floats) -> None:
+    def learn(self, queries: Seen, rewards: Floats) -> None:
         """Fit anew to the battles among these queries."""
         query, winner, loser, _ = battles(rewards, ties=False)
         rng = np.random.default_rng(self._seed)
@@ -85,7 +85,7 @@ class MatrixFactorisation(Greedy):
         if len(query):
             self._factors = _trained(self._factors, queries.embedded, (query, winner, loser), rng)
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return each model's mean chance to win."""
         if self._factors is None:
             return np.full((len(queries), len(self.models)), 0.5)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from jouline.lab.grid import Floats
-from jouline.lab.queries import Queries
+from jouline.lab.queries import Seen
 from jouline.lab.routers.router import Greedy, State, known_means
 
 NEIGHBOURS = 40
@@ -31,12 +31,12 @@ class Nearest(Greedy):
         """What it is."""
         return f"the {self.count} nearest queries"
 
-    def learn(self, queries: Queries, rewards: Floats) -> None:
+    def learn(self, queries: Seen, rewards: Floats) -> None:
         """Keep the queries and what is known of their rewards, in the place of those kept before."""
         self._rewards, self._means = rewards, known_means(rewards)
         self._index = NearestNeighbors(n_neighbors=self.count, metric="cosine").fit(queries.described)
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return the weighted mean reward of each model at the nearest queries that it answered."""
         if self._index is None:
             return np.tile(self._means, (len(queries), 1))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from jouline.lab.grid import Floats, Grid, Played, joined, play
-from jouline.lab.queries import Queries
+from jouline.lab.queries import Seen
 from jouline.lab.routers.bandit import Bandit
 from jouline.lab.routers.contestant import Contestant, Split, by_budget, route_ms
 from jouline.lab.routers.epsilon import ContextualEpsilonGreedy, EpsilonGreedy, LinearEpsilonGreedy
@@ -48,7 +48,7 @@ def bandit(name: str, split: Split, seed: int) -> Contestant:
 
 
 def _taught(
-    make: Callable[[Sequence[str], int, int], Bandit], train: Grid, seen: Queries, trade: float, seed: int
+    make: Callable[[Sequence[str], int, int], Bandit], train: Grid, seen: Seen, trade: float, seed: int
 ) -> tuple[Bandit, Floats]:
     """Return a bandit after one pass, and what a model's mean cost takes off its quality at this trade."""
     costs = train.cost.mean(axis=0)

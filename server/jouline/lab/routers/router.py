@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jouline.lab.grid import Choices, Floats
-from jouline.lab.queries import Queries
+from jouline.lab.queries import Seen
 
 State = dict[str, NDArray[Any]]
 
@@ -24,13 +24,13 @@ class Router(Protocol):
     def label(self) -> str:
         """What it is, in a few words."""
 
-    def learn(self, queries: Queries, rewards: Floats) -> None:
+    def learn(self, queries: Seen, rewards: Floats) -> None:
         """Take up rewards, shape (queries, models), not a number where a model was not asked."""
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return what is expected of each model, shape (queries, models), in units of the reward where it can be."""
 
-    def route(self, queries: Queries, toll: Floats) -> Choices:
+    def route(self, queries: Seen, toll: Floats) -> Choices:
         """Return the column of the model to ask for each query; a bandit may explore here."""
 
     def state(self) -> State:
@@ -42,11 +42,11 @@ class Greedy:
 
     models: tuple[str, ...]
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return what is expected of each model."""
         raise NotImplementedError
 
-    def route(self, queries: Queries, toll: Floats) -> Choices:
+    def route(self, queries: Seen, toll: Floats) -> Choices:
         """Return the column of the best model for each query."""
         return best(self.worth(queries), toll)
 

@@ -8,7 +8,7 @@ models than tiers each is its own.
 import numpy as np
 
 from jouline.lab.grid import Choices, Floats
-from jouline.lab.queries import Queries
+from jouline.lab.queries import Seen
 from jouline.lab.routers.router import Greedy, State, battles
 
 SCALE = 400.0
@@ -57,7 +57,7 @@ class SimilarityRanking(Greedy):
         self._query: Choices = np.empty(0, dtype=np.int64)
         self._wins: Floats = np.empty((0, 0))
 
-    def learn(self, queries: Queries, rewards: Floats) -> None:
+    def learn(self, queries: Seen, rewards: Floats) -> None:
         """Keep the battles among these queries, in the place of those kept before."""
         query, winner, loser, share = battles(rewards, ties=True)
         count = len(self.models)
@@ -66,7 +66,7 @@ class SimilarityRanking(Greedy):
         self._wins = np.zeros((len(fought), count * count))
         np.add.at(self._wins, (np.searchsorted(fought, query), winner * count + loser), share)
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return each model's mean chance to win."""
         parts = [self._worth(queries.embedded[start : start + _CHUNK, :-1]) for start in range(0, len(queries), _CHUNK)]
         return np.concatenate(parts) if parts else np.empty((0, len(self.models)))

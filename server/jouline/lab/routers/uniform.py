@@ -3,7 +3,7 @@
 import numpy as np
 
 from jouline.lab.grid import Choices, Floats
-from jouline.lab.queries import Queries
+from jouline.lab.queries import Seen
 from jouline.lab.routers.router import Greedy, State
 
 
@@ -16,14 +16,14 @@ class Uniform(Greedy):
         self.models = models
         self._rng = np.random.default_rng(seed)
 
-    def learn(self, queries: Queries, rewards: Floats) -> None:
+    def learn(self, queries: Seen, rewards: Floats) -> None:
         """Learn nothing."""
 
-    def worth(self, queries: Queries) -> Floats:
+    def worth(self, queries: Seen) -> Floats:
         """Return random numbers from 0 to 1."""
         return self._rng.random((len(queries), len(self.models)))
 
-    def route(self, queries: Queries, toll: Floats) -> Choices:
+    def route(self, queries: Seen, toll: Floats) -> Choices:
         """Return a random model each time."""
         return super().route(queries, toll)
 
