@@ -43,9 +43,25 @@ def cases() -> list[Case]:
     return [case for path in sorted((FOLDER / "postprocess").glob("*.txt")) for case in _cases(path)]
 
 
-def _cases(path: Path) -> list[Case]:
+def block_places() -> list[tuple[str, str, bool]]:
+    """Return rule, document with its mark, and whether a block is wanted there."""
+    found = []
+    for path in sorted((FOLDER / "blocks").glob("*.txt")):
+        for part in _parts(path):
+            name, body = part.rstrip("\n").split("\n", 1)
+            before, wanted = body.split("\n--- ")
+            assert wanted in {"block", "line"}, name
+            found.append((f"{path.stem}: {name}", before + "\n", wanted == "block"))
+    return found
+
+
+def _parts(path: Path) -> list[str]:
     whole = path.read_text(encoding="utf-8").rstrip("\n") + "\n"
-    return [_case(path.stem, part) for part in re.split(r"^=== ", whole, flags=re.MULTILINE)[1:]]
+    return re.split(r"^=== ", whole, flags=re.MULTILINE)[1:]
+
+
+def _cases(path: Path) -> list[Case]:
+    return [_case(path.stem, part) for part in _parts(path)]
 
 
 def _case(language: str, part: str) -> Case:

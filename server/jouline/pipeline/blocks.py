@@ -9,6 +9,7 @@ import re
 
 from jouline.completion import CompletionRequest
 from jouline.pipeline.grammars import leaf_before
+from jouline.pipeline.indentation import width
 from jouline.pipeline.pieces import piece_around
 
 _BRACE = re.compile(r"\{[ \t]*\Z")
@@ -55,7 +56,7 @@ def wants_block(request: CompletionRequest) -> bool:
         end -= len(line)
         end = len(request.text[:end].rstrip())
     head = request.text[request.text.rfind("\n", 0, end) + 1 : end]
-    if not opens_block(head, request.language) or (not line.strip() and _width(line) <= _width(head)):
+    if not opens_block(head, request.language) or (not line.strip() and width(line) <= width(head)):
         return False
     return _body_is_empty(request, head) and _is_block(request, end)
 
@@ -67,7 +68,7 @@ def opens_block(line: str, language: str) -> bool:
 
 def _body_is_empty(request: CompletionRequest, head: str) -> bool:
     following = next((line for line in request.suffix[:2_000].split("\n") if line.strip()), "")
-    return not following or _width(following) <= _width(head)
+    return not following or width(following) <= width(head)
 
 
 def _is_block(request: CompletionRequest, end: int) -> bool:
@@ -85,7 +86,3 @@ def _is_block(request: CompletionRequest, end: int) -> bool:
     if kind == ":":
         return parent.endswith(_CLAUSES)
     return kind in {"then", "do", "else"}
-
-
-def _width(line: str) -> int:
-    return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(4))

@@ -29,7 +29,7 @@ def undouble_indentation(request: CompletionRequest, offer: Offer) -> Offer | Di
     lead = _lead(offer.text)
     if line.strip() or not line or not lead or not offer.text.strip():
         return offer
-    if _width(line) < _expected(request):
+    if width(line) < _expected(request):
         return offer
     first, *others = offer.text.split("\n")
     nested = all(other.startswith(line + lead) or not other.strip() for other in others)
@@ -59,25 +59,26 @@ def stay_in_scope(request: CompletionRequest, offer: Offer) -> Offer | Discard:
     if "\n" not in offer.text:
         return offer
     lines = offer.text.split("\n")
-    base = _width(request.line_prefix + lines[0])
+    base = width(request.line_prefix + lines[0])
     for index, line in enumerate(lines[1:], 1):
-        closes = _closes(line)
-        if line.strip() and _width(line) < base and not closes:
+        closing = closes(line)
+        if line.strip() and width(line) < base and not closing:
             return replace(offer, text="\n".join(lines[:index]).rstrip())
-        if closes and _width(line) < base:
-            base = _width(line) + (not _OPENS_BLOCK.search(line))
+        if closing and width(line) < base:
+            base = width(line) + (not _OPENS_BLOCK.search(line))
     return offer
 
 
-def _closes(line: str) -> bool:
+def closes(line: str) -> bool:
+    """Whether a line begins by closing something."""
     return line.lstrip()[:1] in CLOSERS or bool(_END.match(line))
 
 
 def _reindented(line: str, unit: str) -> str:
     lead = _lead(line)
     if unit == "\t" and lead and "\t" not in lead:
-        width = _USUAL_UNIT if len(lead) % _USUAL_UNIT == 0 else 2
-        return "\t" * (len(lead) // width) + " " * (len(lead) % width) + line[len(lead) :]
+        step = _USUAL_UNIT if len(lead) % _USUAL_UNIT == 0 else 2
+        return "\t" * (len(lead) // step) + " " * (len(lead) % step) + line[len(lead) :]
     return lead.replace("\t", unit) + line[len(lead) :] if unit != "\t" else line
 
 
@@ -86,7 +87,7 @@ def _expected(request: CompletionRequest) -> int:
     before = request.text[max(0, request.offset - _LOOKED_AT_CHARS) : request.offset].rstrip()
     above = before[before.rfind("\n") + 1 :]
     opens = _OPENS_BLOCK.search(above)
-    return _width(above) + (_unit(_indents(request)) if opens else 0)
+    return width(above) + (_unit(_indents(request)) if opens else 0)
 
 
 def _indents(request: CompletionRequest) -> list[str]:
@@ -97,13 +98,14 @@ def _indents(request: CompletionRequest) -> list[str]:
 
 def _unit(indents: list[str]) -> int:
     """Return the usual step of indentation, in columns: the least in sight that is at least 2."""
-    widths = [width for indent in indents if (width := _width(indent)) >= 2]
-    return min(widths, default=_USUAL_UNIT) if widths and min(widths) <= 8 else _USUAL_UNIT
+    least = min((columns for indent in indents if (columns := width(indent)) >= 2), default=_USUAL_UNIT)
+    return least if least <= 2 * _USUAL_UNIT else _USUAL_UNIT
 
 
 def _lead(line: str) -> str:
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
-def _width(line: str) -> int:
+def width(line: str) -> int:
+    """Return how far in a line begins, in columns."""
     return len(_lead(line).expandtabs(_USUAL_UNIT))

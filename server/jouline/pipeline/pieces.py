@@ -1,9 +1,12 @@
 """The piece of a document around the cursor that can be looked at on its own (pure)."""
 
+import re
+
 from jouline.completion import CompletionRequest
 from jouline.pipeline.lexis import CLOSERS
 
 WINDOW_CHARS = 6_000
+_LABEL = re.compile(r"(?:public|private|protected|default|case\b[^\n]*?)\s*:")
 
 
 def piece_around(request: CompletionRequest) -> tuple[int, str]:
@@ -34,4 +37,6 @@ def piece_behind(request: CompletionRequest, begin: int) -> str:
 
 def _begins_statement(text: str, start: int) -> bool:
     first = text[start : start + 1]
+    if _LABEL.match(text, start):
+        return False
     return bool(first) and not first.isspace() and first not in CLOSERS and first not in "#/"

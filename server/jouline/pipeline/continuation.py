@@ -1,0 +1,82 @@
+"""A block, line after line: every line is a completion of its own, and the whole must stay likely enough.
+
+The models' states of what was written stand, so a further line costs its own tokens and no more. What is kept are
+whole lines: where the next one would make all of it too unlikely to be shown, those before it remain.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from jouline.completion import CompletionRequest, Generation
+from jouline.engine.generate import Limits
+from jouline.pipeline.blocks import wants_block
+from jouline.pipeline.indentation import closes, width
+
+MOST_LINES = 12
+
+Write = Callable[[CompletionRequest, Limits], Generation]
+
+
+def go_on(
+    first: Generation, request: CompletionRequest, write: Write, *, floor: float | None, line_tokens: int, room: int
+) -> Generation:
+    """Return `first`, a line, with the lines of the block that it is in or opens, where there is one to write.
+
+    `floor` is the sum of log probabilities that all lines together must keep, `room` the most tokens of all, of which
+    one line may have `line_tokens`. The block ends at a blank line, at one that is not indented as it must be, and
+    where the model ends; a line that closes it is kept.
+    """
+    least = _least_width(request, first)
+    whole = first
+    lines = 1
+    while least is not None and whole.stop == "line" and lines < MOST_LINES and whole.generated_tokens < room:
+        limits = Limits(
+            max_tokens=min(line_tokens, room - whole.generated_tokens),
+            min_logprob=None if floor is None else floor - whole.logprob,
+        )
+        line = write(_taken(request, whole.text + "\n"), limits)
+        inside = width(line.text) >= least
+        kept = bool(line.text.strip()) and line.stop in ("line", "end") and (inside or closes(line.text))
+        whole = _joined(whole, line, kept=kept, ended=not (kept and inside))
+        lines += 1
+    return whole
+
+
+def _least_width(request: CompletionRequest, first: Generation) -> int | None:
+    """Return how far in the lines of the block are at least, None where the line is not followed by any of one."""
+    if first.stop != "line" or request.rest_of_line.strip():
+        return None
+    line = request.line_prefix
+    if wants_block(request):
+        return width(line) if not line.strip() and line else width(line) + 1
+    head = _taken(request, first.text.rstrip())
+    return width(head.line_prefix) + 1 if first.text.strip() and wants_block(head) else None
+
+
+def _taken(request: CompletionRequest, text: str) -> CompletionRequest:
+    """Return the request behind a text that was taken."""
+    behind = request.text[request.offset + len(request.rest_of_line) :]
+    return replace(request, text=request.prefix + text + behind, offset=request.offset + len(text))
+
+
+def _joined(whole: Generation, line: Generation, *, kept: bool, ended: bool) -> Generation:
+    """Return both as one; of a line that is not kept only what it cost counts."""
+    cost = replace(
+        whole,
+        stop="block" if ended else line.stop,
+        prompt_evaluated=whole.prompt_evaluated + line.prompt_evaluated,
+        prompt_work=whole.prompt_work + line.prompt_work,
+        generated_tokens=whole.generated_tokens + line.generated_tokens,
+        prompt_ms=whole.prompt_ms + line.prompt_ms,
+        generate_ms=whole.generate_ms + line.generate_ms,
+    )
+    if not kept:
+        return cost
+    return replace(
+        cost,
+        text=f"{whole.text}\n{line.text}",
+        tokens=whole.tokens + line.tokens[len(line.tokens) - len(line.logprobs) :],
+        logprob=whole.logprob + line.logprob,
+        logprobs=whole.logprobs + line.logprobs,
+        margins=whole.margins + line.margins,
+    )
