@@ -17,6 +17,7 @@ class CompletionRequest:
     """A wish for text at one place of one document.
 
     `offset` counts code points before the cursor. `route` is `auto`, `small`, `large` or a catalogue id.
+    `candidates` is how many different texts are wanted at most; more than one are never answered from the cache.
     """
 
     uri: str
@@ -27,6 +28,7 @@ class CompletionRequest:
     route: str = "auto"
     energy_saving: int = 50
     multiline: Multiline = "auto"
+    candidates: int = 1
     gate: bool = True
     cache: bool = True
     show_all: bool = False  # benchmarks: offer the text whatever its confidence
@@ -128,6 +130,14 @@ class Energy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Another text for the same place, taking the place of `replace` code points right of the cursor."""
+
+    text: str
+    replace: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """An answer to a request: text to offer, or the reason why there is none.
 
@@ -146,6 +156,7 @@ class Completion:
     features: Mapping[str, float] | None = None  # what the classifier saw of the place; numbers, never text
     confidence: float | None = None
     replace: int = 0
+    others: tuple[Candidate, ...] = ()
     timings: Timings = field(default_factory=Timings)
     tokens: TokenCounts = field(default_factory=TokenCounts)
     energy: Energy = field(default_factory=Energy)

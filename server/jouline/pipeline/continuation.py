@@ -4,7 +4,7 @@ The models' states of what was written stand, so a further line costs its own to
 whole lines: where the next one would make all of it too unlikely to be shown, those before it remain.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from jouline.completion import CompletionRequest, Generation
@@ -59,17 +59,21 @@ def _taken(request: CompletionRequest, text: str) -> CompletionRequest:
     return replace(request, text=request.prefix + text + behind, offset=request.offset + len(text))
 
 
+def with_cost_of(whole: Generation, others: Sequence[Generation]) -> Generation:
+    """Return a generation that has cost what `others` cost besides its own."""
+    return replace(
+        whole,
+        prompt_evaluated=whole.prompt_evaluated + sum(other.prompt_evaluated for other in others),
+        prompt_work=whole.prompt_work + sum(other.prompt_work for other in others),
+        generated_tokens=whole.generated_tokens + sum(other.generated_tokens for other in others),
+        prompt_ms=whole.prompt_ms + sum(other.prompt_ms for other in others),
+        generate_ms=whole.generate_ms + sum(other.generate_ms for other in others),
+    )
+
+
 def _joined(whole: Generation, line: Generation, *, kept: bool, ended: bool) -> Generation:
     """Return both as one; of a line that is not kept only what it cost counts."""
-    cost = replace(
-        whole,
-        stop="block" if ended else line.stop,
-        prompt_evaluated=whole.prompt_evaluated + line.prompt_evaluated,
-        prompt_work=whole.prompt_work + line.prompt_work,
-        generated_tokens=whole.generated_tokens + line.generated_tokens,
-        prompt_ms=whole.prompt_ms + line.prompt_ms,
-        generate_ms=whole.generate_ms + line.generate_ms,
-    )
+    cost = replace(with_cost_of(whole, (line,)), stop="block" if ended else line.stop)
     if not kept:
         return cost
     return replace(

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from jouline.cancel import Cancelled, CancelToken
 from jouline.completion import (
     Action,
+    Candidate,
     Completion,
     CompletionRequest,
     Energy,
+    Generation,
     Tier,
     Timings,
     TokenCounts,
@@ -26,6 +28,8 @@ from jouline.pipeline.account import Account, Run
 from jouline.pipeline.books import Books
 from jouline.pipeline.cache import CacheEntry, CompletionCache
 from jouline.pipeline.completer import Completer
+from jouline.pipeline.continuation import go_on, with_cost_of
+from jouline.pipeline.exclusions import Exclusions
 from jouline.pipeline.offer import Discard, Offer
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.postprocess import fit, tidy
@@ -34,6 +38,7 @@ from jouline.router.gate import hold_back
 from jouline.router.router import Decision, FixedRouter, Review, Router
 
 _TIERS: tuple[Tier, Tier] = ("small", "large")
+_LEAST_BY_HAND = 0.0005  # a text that is surely wrong, as in an empty file, helps nobody, asked for or not
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +49,7 @@ class _Work:
     runs: list[Run]
     decision: Decision | None = None
     review: Review | None = None
+    others: tuple[str, ...] = ()
     route_ms: float = 0.0
     router_cpu_s: float = 0.0
 
@@ -60,7 +66,9 @@ class Pipeline:
         books: Books,
         model_ids: Mapping[Tier, str],
         options: PipelineOptions,
+        exclusions: Exclusions | None = None,
     ) -> None:
+        """`exclusions` may be exchanged at any time."""
         self._completer = completer
         self._router = router
         self._account = account
@@ -68,6 +76,7 @@ class Pipeline:
         self._model_ids = model_ids
         self._options = options
         self._cache = CompletionCache(options.cache_entries)
+        self.exclusions = exclusions or Exclusions()
 
     def serve(self, request: CompletionRequest, cancel: CancelToken, *, queue_ms: float = 0.0) -> Completion:
         """Answer one request, or say in one sentence why there is no text."""
@@ -88,7 +97,7 @@ class Pipeline:
     def _answer(self, request: CompletionRequest, cancel: CancelToken, work: _Work) -> Completion:
         if reason := self._decline(request):
             return self._completion("skip", reason)
-        if request.cache and (hit := self._cache.get(request)):
+        if request.cache and request.candidates == 1 and (hit := self._cache.get(request)):
             return self._from_cache(request, hit)
         self._route(request, work)
         self._generate(request, cancel, work)
@@ -97,7 +106,7 @@ class Pipeline:
     def _decline(self, request: CompletionRequest) -> str | None:
         if len(request.text) > self._options.max_document_chars:
             return f"The file is larger than {self._options.max_document_chars / 1e6:.0f} million characters."
-        return hold_back(request) if request.gate else None
+        return self.exclusions.of_place(request) or (hold_back(request) if request.gate else None)
 
     def _route(self, request: CompletionRequest, work: _Work) -> None:
         started, cpu = time.perf_counter(), time.thread_time()
@@ -124,8 +133,42 @@ class Pipeline:
             work.review = router.review(work.decision, work.runs[-1].generation, energy_saving=request.energy_saving)
             work.router_cpu_s += time.thread_time() - cpu
             if work.review.verdict != "escalate":
-                return
+                break
             work.decision = replace(router.escalated(work.decision), reason=work.review.reason)
+        if work.decision is not None and work.review is not None and _is_offered(request, work.review):
+            self._look_around(request, work.decision, work, cancel)
+            self._continue(request, work.decision, work, cancel)
+
+    def _look_around(self, request: CompletionRequest, decision: Decision, work: _Work, cancel: CancelToken) -> None:
+        """Have the other candidates written that the request wants."""
+        if request.candidates < 2:
+            return
+        limits = self._limits(request, decision)
+        found = self._completer.candidates(request, decision.tier, cancel, limits, request.candidates)
+        work.others = tuple(each.text for each in found[1:])
+        work.runs[-1] = replace(work.runs[-1], generation=with_cost_of(work.runs[-1].generation, found))
+
+    def _continue(self, request: CompletionRequest, decision: Decision, work: _Work, cancel: CancelToken) -> None:
+        """Have the lines written that follow the first one in its block, as long as they are likely enough together."""
+        run = work.runs[-1]
+        if request.multiline != "auto" or work.review is None:
+            return
+
+        def write(ahead: CompletionRequest, limits: Limits) -> Generation:
+            return self._completer.generate(ahead, decision.tier, cancel, limits)
+
+        whole = go_on(
+            run.generation,
+            request,
+            write,
+            floor=None if request.show_all else decision.stop_logprob,
+            line_tokens=self._options.max_line_tokens,
+            room=self._options.max_block_tokens,
+        )
+        if whole is not run.generation:
+            confidence = self._router.display.of(decision.tier).of(whole.logprob)
+            work.review = replace(work.review, confidence=confidence)
+            work.runs[-1] = replace(run, generation=whole)
 
     def _run(self, request: CompletionRequest, decision: Decision, cancel: CancelToken) -> Run:
         limits = self._limits(request, decision)
@@ -162,7 +205,10 @@ class Pipeline:
             offer = fit(request, offer.text, fresh=True)
         if isinstance(offer, Discard):
             return self._completion("none", offer.reason, work=work, confidence=confidence)
-        return self._completion("generate", _why(work), work=work, confidence=confidence, offer=offer)
+        return replace(
+            self._completion("generate", _why(work), work=work, confidence=confidence, offer=offer),
+            others=_others(request, offer, work.others),
+        )
 
     def _remember(self, request: CompletionRequest, work: _Work, text: str) -> None:
         if not request.cache:
@@ -263,9 +309,27 @@ def _silence(request: CompletionRequest, run: Run, review: Review | None) -> str
     """Return why a text is not good enough to be offered, None where it is."""
     if run.generation.stop == "repetition" and not request.show_all:
         return f"The {run.tier} model only repeated itself here."
-    if review and review.verdict == "nothing" and not _always_offered(request):
+    if review and not _is_offered(request, review):
         return review.reason
     return None
+
+
+def _is_offered(request: CompletionRequest, review: Review) -> bool:
+    """Whether a text is likely enough: to be shown unasked, or at all to who asks by hand."""
+    if request.show_all or review.verdict != "nothing":
+        return True
+    return request.trigger == "invoked" and review.confidence >= _LEAST_BY_HAND
+
+
+def _others(request: CompletionRequest, first: Offer, texts: tuple[str, ...]) -> tuple[Candidate, ...]:
+    """Return the other candidates as they are offered, each text once."""
+    found = {first.text: first}
+    for text in texts:
+        tidied = tidy(request, text)
+        offer = fit(request, tidied.text, fresh=True) if isinstance(tidied, Offer) else tidied
+        if isinstance(offer, Offer):
+            found.setdefault(offer.text, offer)
+    return tuple(Candidate(text=offer.text, replace=offer.replace) for offer in found.values() if offer is not first)
 
 
 def _why(work: _Work) -> str:
