@@ -23,6 +23,7 @@ EXAMPLE = {
     "jouline.model.small": "tiny-code",
     "jouline.model.large": "big-code.v2",
     "jouline.languages": {"markdown": False},
+    "jouline.exclude": ["generated/"],
     "jouline.onBattery": "pause",
     "jouline.debug.log": True,
 }
@@ -51,6 +52,7 @@ def test_the_defaults_are_those_of_the_contract():
         "model_small": "",
         "model_large": "",
         "languages": {},
+        "exclude": (),
         "on_battery": "same",
         "debug_log": False,
     }
@@ -74,6 +76,7 @@ def test_every_way_to_write_a_setting_means_the_same(layer):
         model_small="tiny-code",
         model_large="big-code.v2",
         languages={"markdown": False},
+        exclude=("generated/",),
         on_battery="pause",
         debug_log=True,
     )
@@ -189,7 +192,8 @@ def test_the_extension_offers_the_same_settings_with_the_same_defaults():
         for name, about in package["contributes"]["configuration"]["properties"].items()
         if name != "jouline.server.path"  # the client starts the server, the server never reads it
     }
-    known = {setting: getattr(Config(), field_name(setting)) for setting in SETTINGS}
+    defaults = {setting: getattr(Config(), field_name(setting)) for setting in SETTINGS}
+    known = {setting: list(value) if isinstance(value, tuple) else value for setting, value in defaults.items()}
     assert known == offered
 
 

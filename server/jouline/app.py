@@ -32,6 +32,7 @@ from jouline.pipeline.account import Account, AlwaysLarge
 from jouline.pipeline.books import Books, SessionEnergy
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.costs import Costs
+from jouline.pipeline.exclusions import Exclusions
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.serve import Pipeline
 from jouline.pipeline.warmup import warm_up
@@ -80,6 +81,7 @@ class App:
         self._parts = open_parts(config)
         self._models = _models(config)
         self._most_saving = _most_saving(self._parts.router, config)
+        self._parts.pipeline.exclusions = Exclusions(config.exclude)
         self._books = books
         self._meters = meters
         self._ledger = ledger
@@ -112,6 +114,7 @@ class App:
         """
         if _models(config) != self._models:
             self._thread.submit(self._swap, config).result()
+        self._parts.pipeline.exclusions = Exclusions(config.exclude)
         self._most_saving = _most_saving(self._parts.router, config)
 
     def submit(self, request: CompletionRequest, cancel: CancelToken) -> Future[Completion]:

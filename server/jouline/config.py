@@ -5,6 +5,7 @@ command line). Only the user's file and those layers are read: no file of a work
 settings are names in the catalogue, so a workspace can name neither an executable, nor a model file, nor a URL.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,8 @@ from types import MappingProxyType
 from typing import Literal, TypeGuard
 
 import platformdirs
+
+from jouline.pipeline.exclusions import Exclusions
 
 PREFIX = "jouline"
 OnBattery = Literal["same", "save", "pause"]
@@ -64,6 +67,14 @@ def _languages(value: object) -> Mapping[str, bool]:
     raise _UnfitError('a map from languages to true or false, such as {"markdown": false}')
 
 
+def _globs(value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(glob, str) and glob.strip() for glob in value):
+        with contextlib.suppress(ValueError):
+            Exclusions(value)
+            return tuple(value)
+    raise _UnfitError('a list of patterns as in .gitignore, such as ["generated/", "*.min.js"]')
+
+
 def _on_battery(value: object) -> str:
     if value not in ("same", "save", "pause"):
         raise _UnfitError('"same", "save" or "pause"')
@@ -77,7 +88,8 @@ class Config:
     `energy_saving`: percent, 0 = always the large model, 100 = the least energy. `quality_floor`: percent of the
     large model's calibrated quality that must be kept, or None for off. `model_small`, `model_large`: names in the
     catalogue, "" for the pair that comes with the server. `languages`: language identifier to on or off; "*" stands
-    for those not named.
+    for those not named. `exclude`: patterns, as in .gitignore, of files that no model is shown besides those of
+    secrets.
     """
 
     enable: bool = True
@@ -86,6 +98,7 @@ class Config:
     model_small: str = ""
     model_large: str = ""
     languages: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
+    exclude: tuple[str, ...] = ()
     on_battery: OnBattery = "same"
     debug_log: bool = False
 
@@ -129,6 +142,7 @@ SETTINGS: Mapping[str, Callable[[object], object]] = {
     "model.small": _catalogue_id,
     "model.large": _catalogue_id,
     "languages": _languages,
+    "exclude": _globs,
     "onBattery": _on_battery,
     "debug.log": _switch,
 }

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jouline.completion import Feedback
+from jouline.completion import Candidate, Completion, Feedback
 from jouline.lsp.offers import REMEMBERED, Offers
 
 
@@ -12,19 +12,25 @@ def outcome(feedback: Feedback | None) -> tuple[str, int] | None:
     return (feedback.outcome, feedback.chars) if feedback else None
 
 
+def answer(name: str, *texts: str) -> Completion:
+    """Return a completion with these candidates."""
+    others = tuple(Candidate(text=text) for text in texts[1:])
+    return Completion(id=name, text=texts[0], action="generate", reason="", others=others)
+
+
 def test_an_answer_counts_as_shown_until_the_client_tells():
     """Contract §6: without didShow, what was answered and not cancelled counts as shown; with it, only what it says."""
     offers = Offers()
-    assert outcome(offers.offered("1", "", "a")) == ("shown", 0)
+    assert outcome(offers.offered(answer("1", "a"), "")) == ("shown", 0)
     assert offers.shown("1") is None
-    assert offers.offered("2", "", "b") is None
+    assert offers.offered(answer("2", "b"), "") is None
     assert outcome(offers.shown("2")) == ("shown", 0)
 
 
 def test_acceptance_is_final():
     """After it neither a part nor a rejection is news."""
     offers = Offers()
-    offers.offered("1", "", "abc")
+    offers.offered(answer("1", "abc"), "")
     assert outcome(offers.accepted("1")) == ("accepted", 3)
     assert offers.accepted("1") is None
     assert offers.rejected("1") is None
@@ -34,7 +40,7 @@ def test_acceptance_is_final():
 def test_parts_count_the_suggestions_own_characters():
     """UTF-16 units of the item become code points of the completion, without the suggest widget's text before it."""
     offers = Offers()
-    offers.offered("1", "print", "(😀)")
+    offers.offered(answer("1", "(😀)"), "print")
     assert offers.partially_accepted("1", 5) is None
     assert outcome(offers.partially_accepted("1", 6)) == ("partial", 1)
     assert offers.partially_accepted("1", 6) is None
@@ -52,6 +58,17 @@ def test_only_the_latest_offers_are_remembered():
     """A long session does not grow."""
     offers = Offers()
     for number in range(REMEMBERED + 1):
-        offers.offered(str(number), "", "a")
+        offers.offered(answer(str(number), "a"), "")
     assert offers.accepted("0") is None
     assert offers.accepted("1") is not None
+
+
+def test_candidates_are_told_apart():
+    """Whichever is taken, its own length counts, for the completion that it is of; a number too many is nobody's."""
+    offers = Offers()
+    offers.offered(answer("a", "one", "three", "seven"), "")
+    assert offers.accepted("a.7") is None
+    taken = offers.partially_accepted("a.1", 2)
+    assert taken == Feedback(completion_id="a", outcome="partial", chars=2)
+    assert offers.accepted("a.1") == Feedback(completion_id="a", outcome="accepted", chars=5)
+    assert offers.accepted("a") is None

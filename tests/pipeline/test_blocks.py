@@ -137,5 +137,10 @@ def test_the_room_is_kept():
     """No line is begun once the tokens are spent."""
     writer = Writer(*[line("    y")] * 20)
     whole = go_on(line("y"), place(BODY), writer, floor=None, line_tokens=48, room=7)
-    assert whole.generated_tokens <= 8
-    assert [limits.max_tokens for _, limits in writer.asked] == [5, 3, 1]
+    assert whole.generated_tokens == 8
+    assert {limits.max_tokens for _, limits in writer.asked} == {48}
+
+
+def test_an_unlikely_first_line_is_not_gone_on_with():
+    """Who asks by hand may get it, alone."""
+    assert written(BODY, line("y = x", logprob=-3.0), floor=math.log(0.5)) == "y = x"

@@ -15,6 +15,7 @@ from jouline.errors import ConfigError, EngineError
 from jouline.pipeline.account import Account, AlwaysLarge
 from jouline.pipeline.books import Books
 from jouline.pipeline.costs import Costs
+from jouline.pipeline.exclusions import Exclusions
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.serve import Pipeline
 from jouline.router.router import ConfidenceRouter
@@ -46,6 +47,7 @@ class Models:
 
     def __init__(self) -> None:
         self.small, self.large = written("sure(small)", 0.99), written("sure(large)", 0.99)
+        self.others = ()
         self.asked = []
         self.error: BaseException | None = None
 
@@ -54,6 +56,9 @@ class Models:
         if self.error:
             raise self.error
         return getattr(self, tier)
+
+    def candidates(self, request, tier, cancel, limits, count):
+        return [getattr(self, tier), *(written(text, 0.2) for text in self.others)][:count]
 
     def prompt(self, _request, _tier, _room):
         return Prompt(tokens=(1, 2, 3))
@@ -181,7 +186,7 @@ def test_only_automatic_requests_stop_below_the_display_threshold(pipeline, mode
 def test_several_lines_end_with_the_block(pipeline, models):
     """Only a wish for several lines gives them room, up to the first line indented no deeper than the cursor's."""
     ask(pipeline, "def f():\n    if x:$0\n", multiline="always", cache=False)
-    ask(pipeline, "def f():\n    if x:$0\n", multiline="auto", cache=False)
+    ask(pipeline, "def f():\n    if x:$0\n", multiline="never", cache=False)
     (_, block), (_, line) = models.asked
     assert (block.single_line, block.block_indent, block.max_tokens) == (False, 4, OPTIONS.max_block_tokens)
     assert (line.single_line, line.max_tokens) == (True, OPTIONS.max_line_tokens)
@@ -238,3 +243,53 @@ def test_times_and_counts_add_up(pipeline, models, books):
     assert (answer.tokens.prompt, answer.tokens.prompt_evaluated, answer.tokens.generated) == (10, 4, 2)
     assert answer.id != ask(pipeline).id
     assert books.session().by_source == {"small": 1, "cache": 1}
+
+
+def test_what_is_surely_wrong_is_not_offered_even_by_hand(pipeline, models):
+    """In an empty file a small model writes something of which it knows itself that it is wrong."""
+    models.small = written("garbage", 0.00001)
+    answer = ask(pipeline, "$0", trigger="invoked")
+    assert (answer.text, answer.action) == ("", "none")
+    assert answer.reason == "The small model does not know how to go on here."
+    assert ask(pipeline, "$0", trigger="invoked", show_all=True).text == "garbage"
+
+
+def test_up_to_three_candidates_each_text_once(pipeline, models):
+    """They fit what stands right of the cursor, as the first does; texts that become the same are one."""
+    models.others = ("other)", "sure(small)", "other")
+    answer = ask(pipeline, "import os\nresult = f($0)\n", trigger="invoked", candidates=4)
+    assert [answer.text, *(other.text for other in answer.others)] == ["sure(small)", "other)", "other"]
+    assert [answer.replace, *(other.replace for other in answer.others)] == [0, 1, 0]
+    assert answer.tokens.generated > 2
+    assert ask(pipeline, "import os\nresult = f($0)\n").others == ()
+
+
+def test_several_candidates_are_never_answered_from_the_cache(pipeline, models):
+    """It holds one text a place; who cycles wants others."""
+    ask(pipeline)
+    assert ask(pipeline).action == "cache"
+    models.others = ("another",)
+    answer = ask(pipeline, trigger="invoked", candidates=3)
+    assert (answer.action, len(answer.others)) == ("generate", 1)
+
+
+def test_a_block_is_written_where_one_begins(pipeline, models):
+    """Line after line, by the model that wrote the first; a wish for one line is kept."""
+    place_of_body = "def compute(x):\n    $0\n"
+    ask(pipeline, place_of_body, multiline="never", cache=False)
+    assert len(models.asked) == 1
+    answer = ask(pipeline, place_of_body, cache=False)
+    assert len(models.asked) == 3
+    assert answer.text == "sure(small)"  # the next line was not indented
+    assert answer.tokens.generated == 4
+
+
+def test_no_model_is_shown_a_file_of_secrets(pipeline, models):
+    """Whatever is asked there, also by hand, has its reason; a user's globs add to the list."""
+    for trigger in ("automatic", "invoked"):
+        answer = ask(pipeline, PLACE, uri="file:///home/me/.env", trigger=trigger)
+        assert (answer.action, answer.text) == ("skip", "")
+        assert "secrets" in answer.reason
+    pipeline.exclusions = Exclusions(["*.py"])
+    assert "jouline.exclude" in ask(pipeline).reason
+    assert not models.asked

@@ -40,6 +40,7 @@ export const SETTING_KEYS = [
   'energySaving',
   'qualityFloor',
   'languages',
+  'exclude',
   'onBattery',
   'model.small',
   'model.large',

@@ -14,7 +14,7 @@ from jouline.lsp.translate import Refusal, answer
 
 
 async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList:
-    """Answer with one item or none; a request that is cancelled or overtaken frees the engine at once."""
+    """Answer with what is offered, or nothing; a request that is cancelled or overtaken frees the engine at once."""
     asked = ls.ask(params)
     if isinstance(asked, Refusal):
         ls.decline(params.text_document.uri, asked)
@@ -28,7 +28,7 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
     if completion is None or cancel.cancelled:
         return types.InlineCompletionList(items=[])
     if completion.text:
-        ls.feed_back(ls.offers.offered(completion.id, asked.lead, completion.text))
+        ls.feed_back(ls.offers.offered(completion, asked.lead))
     return answer(asked, completion, ls.protocol.encoding)
 
 

@@ -21,6 +21,7 @@ from jouline.completion import Completion, Feedback
 from jouline.config import Config, Folders, by_cause, load
 from jouline.errors import JoulineError
 from jouline.hardware import PowerSource, power_source, sysfs_root
+from jouline.lsp.documents import Document
 from jouline.lsp.host import App, Host
 from jouline.lsp.journal import describe, request_line, set_detail
 from jouline.lsp.offers import Offers
@@ -30,6 +31,7 @@ from jouline.lsp.running import Running
 from jouline.lsp.status import ON_BATTERY, SWITCHED_OFF, Facts, status
 from jouline.lsp.translate import Question, Refusal, question
 from jouline.lsp.wire import Protocol, plain_converter
+from jouline.pipeline.exclusions import Exclusions
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,7 @@ class Server(LanguageServer):
         self.exit_code = 0
         self.asked_to_shut_down = False
         self.config = Config()
+        self._exclusions = Exclusions()
         self._folders = folders
         self._power = power
         self._leave = leave
@@ -127,6 +130,7 @@ class Server(LanguageServer):
     def _read_settings(self, changed: Mapping[str, object]) -> None:
         before = self.config
         self.config, problems = load(self._folders.user_file, self._initial, changed)
+        self._exclusions = Exclusions(self.config.exclude)
         self.facts.enabled = self.config.enable
         self._forget_reasons(before)
         models_changed = (before.model_small, before.model_large) != (
@@ -142,7 +146,7 @@ class Server(LanguageServer):
         now = self.config
         if now.enable != before.enable:
             self.facts.last_reason = ""
-        if now.languages != before.languages:
+        if (now.languages, now.exclude) != (before.languages, before.exclude):
             self.facts.off = None
         if now.on_battery != before.on_battery:
             self.facts.paused = False
@@ -244,15 +248,15 @@ class Server(LanguageServer):
             return Refusal(reason=ON_BATTERY)
         config = replace(self.config, energy_saving=100) if on_battery else self.config
         document = self.protocol.documents.get(params.text_document.uri)
-        self.facts.off = self._off_here(document.language) if document else None
+        self.facts.off = self._off_here(document) if document else None
         if self.facts.off:
             return Refusal(reason=self.facts.off)
         return question(params, document, config, self.protocol.encoding)
 
-    def _off_here(self, language: str) -> str | None:
-        if self.config.completes(language):
-            return None
-        return f"Jouline is switched off for {language} files (jouline.languages)."
+    def _off_here(self, document: Document) -> str | None:
+        if self.config.completes(document.language):
+            return self._exclusions.of_file(document.uri, document.language)
+        return f"Jouline is switched off for {document.language} files (jouline.languages)."
 
     async def complete(self, asked: Question, cancel: CancelToken) -> Completion | None:
         """Return the engine's answer once the engine is ready; None if there is none or nobody wants it any more."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lsprotocol import types
 
-from jouline.completion import Completion, CompletionRequest, Trigger
+from jouline.completion import Candidate, Completion, CompletionRequest, Trigger
 from jouline.config import Config
 from jouline.lsp.documents import Document
 from jouline.lsp.positions import Encoding
@@ -12,6 +12,8 @@ from jouline.lsp.protocol import ACCEPTED
 from jouline.pipeline.options import PipelineOptions
 
 MAX_DOCUMENT_CHARS = PipelineOptions().max_document_chars
+CANDIDATES = 3
+"""So many different texts are offered at most to who asks by hand; the editor cycles through them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +59,30 @@ def question(
 
 
 def answer(asked: Question, completion: Completion, encoding: Encoding) -> types.InlineCompletionList:
-    """Return the completion as the editor takes it: one item, or none where nothing is offered."""
+    """Return the completion as the editor takes it: its candidates, or no item where nothing is offered."""
     if not completion.text:
         return types.InlineCompletionList(items=[])
+    all_of_it = (Candidate(text=completion.text, replace=completion.replace), *completion.others)
+    items = [
+        _item(asked, candidate, item_id(completion.id, number), encoding) for number, candidate in enumerate(all_of_it)
+    ]
+    return types.InlineCompletionList(items=items)
+
+
+def item_id(completion_id: str, number: int) -> str:
+    """Return the id of a completion's item: its own for the first, with a number behind it for another candidate."""
+    return f"{completion_id}.{number}" if number else completion_id
+
+
+def _item(asked: Question, candidate: Candidate, name: str, encoding: Encoding) -> types.InlineCompletionItem:
     document = asked.document
-    rest = document.text[asked.end : asked.end + completion.replace]
+    rest = document.text[asked.end : asked.end + candidate.replace]
     reached = asked.end + len(rest.splitlines()[0] if rest else "")  # an item's range stays on one line
-    item = types.InlineCompletionItem(
-        insert_text=asked.lead + completion.text,
+    return types.InlineCompletionItem(
+        insert_text=asked.lead + candidate.text,
         range=types.Range(start=document.position(asked.start, encoding), end=document.position(reached, encoding)),
-        command=types.Command(title="Accepted", command=ACCEPTED, arguments=[completion.id]),
+        command=types.Command(title="Accepted", command=ACCEPTED, arguments=[name]),
     )
-    return types.InlineCompletionList(items=[item])
 
 
 def _beyond_selected(
@@ -107,5 +121,6 @@ def _request(
         offset=offset,
         trigger=trigger,
         energy_saving=config.energy_saving,
+        candidates=CANDIDATES if invoked else 1,
         multiline="never" if params.context.selected_completion_info else "auto",
     )

@@ -22,16 +22,16 @@ def go_on(
 ) -> Generation:
     """Return `first`, a line, with the lines of the block that it is in or opens, where there is one to write.
 
-    `floor` is the sum of log probabilities that all lines together must keep, `room` the most tokens of all, of which
-    one line may have `line_tokens`. The block ends at a blank line, at one that is not indented as it must be, and
-    where the model ends; a line that closes it is kept.
+    `floor` is the sum of log probabilities that all lines together must keep; one line may have `line_tokens` tokens,
+    and none is begun once all have `room`. The block ends at a blank line, at one that is not indented as it must be,
+    and where the model ends; a line that closes it is kept.
     """
-    least = _least_width(request, first)
+    least = _least_width(request, first) if floor is None or first.logprob >= floor else None
     whole = first
     lines = 1
     while least is not None and whole.stop == "line" and lines < MOST_LINES and whole.generated_tokens < room:
         limits = Limits(
-            max_tokens=min(line_tokens, room - whole.generated_tokens),
+            max_tokens=line_tokens,  # the same for all, as the window of the prompt depends on it
             min_logprob=None if floor is None else floor - whole.logprob,
         )
         line = write(_taken(request, whole.text + "\n"), limits)

@@ -310,7 +310,8 @@ def _silence(request: CompletionRequest, run: Run, review: Review | None) -> str
     if run.generation.stop == "repetition" and not request.show_all:
         return f"The {run.tier} model only repeated itself here."
     if review and not _is_offered(request, review):
-        return review.reason
+        by_hand = request.trigger == "invoked"
+        return f"The {run.tier} model does not know how to go on here." if by_hand else review.reason
     return None
 
 
