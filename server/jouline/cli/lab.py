@@ -1,4 +1,4 @@
-"""`jouline lab …`: the research bench (extra `lab`): collect, train, calibrate, evaluate."""
+"""`jouline lab …`: the research bench (extra `lab`), each command a thin front of a module of `jouline.lab`."""
 
 import argparse
 import importlib.util
@@ -11,7 +11,7 @@ from typing import Any
 from jouline.cli.complete import percent
 from jouline.errors import ConfigError
 
-_LIBRARIES = ("sklearn", "skl2onnx", "pyarrow")
+_LIBRARIES = ("sklearn", "skl2onnx", "pyarrow", "matplotlib")
 _TIERS = ("small", "large")
 _SAVINGS = (25, 50, 75)
 
@@ -28,6 +28,7 @@ def register(commands: Any) -> None:
     _add_retype(actions)
     _add_simulate(actions)
     _add_floor(actions)
+    _add_report(actions)
 
 
 def _add_packages(actions: Any) -> None:
@@ -122,6 +123,13 @@ def _add_floor(actions: Any) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_needs_libraries(_floor))
+
+
+def _add_report(actions: Any) -> None:
+    parser = actions.add_parser("report", help="one HTML page with plots, and PNG files, of runs printed with --json")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="what evaluate, simulate or floor printed")
+    parser.add_argument("--out", type=Path, default=Path("report"), metavar="DIR", help="default ./report")
+    parser.set_defaults(run=_needs_libraries(_report))
 
 
 def _tables(parser: argparse.ArgumentParser, name: str, *, required: bool = True) -> None:
@@ -289,4 +297,11 @@ def _floor(args: argparse.Namespace) -> int:
     trial = Trial(**{name: getattr(args, name) for name in names})
     report = try_floor(args.train, args.test, (args.small, args.large), trial)
     print(json.dumps(report) if args.json else floor_text(report))
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from jouline.lab.page import write_page
+
+    print(write_page(args.runs, args.out))
     return 0
