@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 # Stand-ins: in the page each becomes a CSS variable, in a PNG they are what they are.
 INK, MUTED, PAPER = "#1b1f24", "#6b7480", "#fdfdfe"
@@ -166,6 +167,8 @@ def overhead(report: Mapping[str, Any]) -> Plot | None:
     bars = axes.barh(names, [timed[name] for name in names], color=SERIES[0], height=0.6)
     axes.bar_label(bars, fmt="%.2g", padding=3, color=INK, fontsize="small")
     axes.set_xscale("log")
+    for formatted in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        formatted(StrMethodFormatter("{x:g}"))
     axes.margins(x=0.15)
     says = "Describing the query and choosing, on one thread of this machine, one query at a time."
     return Plot(name="overhead", title="Overhead of the routers", says=says, figure=figure)
