@@ -123,6 +123,23 @@ def _figures(front: Path, back: Path, held_out: list[Document], given: argparse.
     return {"bits_per_byte": {tier: asdict(value) for tier, value in found.items()}, **rest}
 
 
+def shapes(given: argparse.Namespace) -> None:
+    """Train the `--shapes` that have no result yet side by side, then compare them; writes `shapes.json`."""
+    from jouline.lab.pair import corpus as texts
+    from jouline.lab.pair import places, trials
+    from jouline.lab.pair import shapes as step
+
+    trials.train(given.folder, given.shapes, minutes=given.minutes, rows=_run(given))
+    held_out = [d for d in texts.read(given.folder / "held_out.jsonl") if d.language == "python"]
+    files = {shape: trials.exported(given.folder, shape) for shape in given.shapes}
+    outcomes = step.measure(files, places.draw(held_out, given.places, seed=11))
+    found = {
+        shape: trials.losses(given.folder, shape, held_out) | step.figures(outcomes[shape]) for shape in given.shapes
+    }
+    (given.folder / "shapes.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    print(step.table(found))
+
+
 def card(given: argparse.Namespace) -> None:
     """Write the model card, `CARD.md`, beside the files."""
     from jouline.lab.pair import card as step
@@ -147,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="train_models", description="make the embedded pair: from pinned packages to GGUF"
     )
-    parser.add_argument("step", choices=[*STEPS, "all"], nargs="?", default="all")
+    parser.add_argument("step", choices=[*STEPS, "all", "shapes"], nargs="?", default="all")
     parser.add_argument("--folder", type=Path, default=default_folder())
     parser.add_argument("--run", default="run", help="name of this run's folder below --folder")
     parser.add_argument(
@@ -159,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--begin", type=Path, nargs=2, metavar=("FRONT", "BACK"), help="GGUF files to begin from")
     parser.add_argument("--peak", type=float, default=1.0, help="scales the learning rates")
     parser.add_argument("--places", type=int, default=2000)
+    parser.add_argument("--shapes", nargs="+", metavar="FRONT+BACK", help="layers of the shapes to compare")
     parser.add_argument("--seed", type=int, default=0)
     return parser
 
@@ -168,8 +186,8 @@ def main() -> int:
     given = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        for name, step in STEPS.items():
-            if given.step in (name, "all"):
+        for name, step in (STEPS | {"shapes": shapes}).items():
+            if given.step == name or (given.step == "all" and name in STEPS):
                 step(given)
     except JoulineError as error:
         print(f"train_models: {error}", file=sys.stderr)

@@ -57,3 +57,17 @@ def opening_blocks(places: Iterable[Place]) -> list[Place]:
         if "\n" in block:
             found.append(Place(document=place.document, offset=place.offset, wanted=block))
     return found
+
+
+def sample(documents: Sequence[Document], size: int, *, seed: int = 3) -> list[Document]:
+    """Return documents in a fixed random order, package by package in turn, until they hold `size` characters."""
+    packages: dict[str, list[Document]] = {}
+    for document in documents:
+        packages.setdefault(document.package, []).append(document)
+    rng = random.Random(seed)
+    for group in packages.values():
+        rng.shuffle(group)
+    found: list[Document] = []
+    while any(packages.values()) and sum(len(d.text) for d in found) < size:
+        found += [group.pop() for group in packages.values() if group]
+    return found
