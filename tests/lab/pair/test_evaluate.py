@@ -47,6 +47,17 @@ def test_places_are_shared_out_evenly_and_stand_in_code() -> None:
         assert sum(not c.isspace() for c in place.wanted) >= 3
 
 
+def test_figures_are_given_by_language_group() -> None:
+    """TypeScript and JavaScript stand together, Python first; a group without documents is not there."""
+    documents = [Document(package="p", path=path, text="") for path in ("a.ts", "b.py", "c.mjs")]
+    assert {name: len(found) for name, found in places.by_group(documents).items()} == {
+        "Python": 1,
+        "TypeScript and JavaScript": 2,
+    }
+    assert list(places.by_group(documents)) == ["Python", "TypeScript and JavaScript"]
+    assert list(places.by_group(documents[:1])) == ["TypeScript and JavaScript"]
+
+
 def test_equal_seeds_draw_equal_places() -> None:
     """Two models are compared on the same places."""
     assert places.draw([document("a")], 20, seed=4) == places.draw([document("a")], 20, seed=4)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from jouline.catalogue.card import bundled_folder, load_catalogue
 from jouline.engine.llama import Weights
-from jouline.lab.pair import tokenizer
+from jouline.lab.pair import equality, tokenizer
+from jouline.lab.pair.corpus import Document
 
 pytestmark = pytest.mark.model
 
@@ -36,10 +37,29 @@ def library(every: int) -> list[str]:
     return [path.read_text("utf-8") for path in paths]
 
 
+SCRIPT = """\
+export async function read({ path, ...rest }: Options): Promise<string> {
+\treturn `${path}: ${await load(path ?? "./", rest as never)}`; // naïve
+}
+"""
+
+
 def test_llama_cpp_gives_the_same_ids_for_source_files(coding: tokenizer.Tokenizer, weights: Weights) -> None:
-    """Training and serving see the same tokens."""
-    for text in library(every=5):
-        assert coding.encode(text, add_special_tokens=False).ids == weights.tokenise(text)
+    """Training and serving see the same tokens; `scripts/train_models tokens` asks it of the whole corpus."""
+    texts = [*library(every=5), SCRIPT]
+    documents = [Document(package="p", path=str(i), text=text) for i, text in enumerate(texts)]
+    found = equality.check(coding, weights, documents)
+    assert found.different == ()
+    assert found.files + found.left_out == len(texts)
+    assert found.files > 20
+
+
+def test_a_file_that_is_read_differently_is_named(weights: Weights) -> None:
+    """Another tokenizer's ids do not pass; a file that spells a control token is left out, not compared."""
+    other = tokenizer.train(["nothing but these words"])
+    texts = {"a.py": "def name():\n    return 1\n", "b.py": "x = '<|endoftext|>'\n"}
+    found = equality.check(other, weights, [Document(package="p", path=k, text=v) for k, v in texts.items()])
+    assert (found.different, found.files, found.left_out) == (("p: a.py",), 1, 1)
 
 
 @given(pieces=st.lists(ALPHABET, max_size=40))
@@ -58,3 +78,9 @@ def test_a_tokenizer_fitted_anew_keeps_text_and_markers(coding: tokenizer.Tokeni
     assert texts[0] == fitted.decode(fitted.encode(texts[0], add_special_tokens=False).ids)
     assert tokenizer.markers(coding) == tokenizer.markers(fitted)
     assert len(fitted.get_vocab()) <= tokenizer.VOCABULARY
+
+
+def test_a_large_package_does_not_drown_the_others() -> None:
+    """Each package gives texts until its share is full."""
+    texts = [("a", "x" * 6), ("a", "y" * 6), ("b", "z" * 6), ("a", "w")]
+    assert list(tokenizer.balanced(texts, chars=10)) == ["x" * 6, "y" * 6, "z" * 6]

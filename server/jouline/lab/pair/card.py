@@ -1,7 +1,7 @@
 """The model card: every figure comes from the run's own files, so that the card cannot say what was not measured."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ target half is the whole network's distribution; on a CPU the front's on every o
 matrices, AdamW for the rest, constant rate, then linear to 0. A third of the text is laid out for infilling,
 lines and blocks."""
 TEMPLATE = Path(__file__).with_name("card_template.md")
+Rows = Sequence[tuple[str, tuple[str, ...]]]  # what a row of a table says, and where in the figures it stands
+UNMEASURED = "Not measured for these files."
 
 
 def describe(shape: Shape, progress: Progress, begun_from: str | None) -> dict[str, str]:
@@ -34,21 +36,33 @@ def describe(shape: Shape, progress: Progress, begun_from: str | None) -> dict[s
     }
 
 
-def render(run: Path) -> str:
-    """Return the card of a finished run from its `log.jsonl`, `evaluation.json` and `description.json`."""
+def render(run: Path, precision: str) -> str:
+    """Return the card of a finished run at a precision from the JSON files that its measurements left."""
     log = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
+    recorded = corpus.recorded() | corpus.recorded(corpus.NPM_RECORD)
     return TEMPLATE.read_text("utf-8").format(
         **json.loads((run / "description.json").read_text("utf-8")),
+        precision=precision,
         curve="\n".join(_point(entry) for entry in log if "validation" in entry),
-        figures=_figures(json.loads((run / "evaluation.json").read_text("utf-8"))),
+        quality=_section(run / "evaluation.json", _quality),
+        humaneval=_section(run / "humaneval.json", _humaneval),
+        precisions=_section(run / "precisions.json", _precisions),
+        opening=_section(run / "opening.json", _opening),
+        tokens=_section(run / "tokens.json", _tokens),
         held_out=", ".join(sorted(corpus.HELD_OUT)),
-        packages=len(corpus.HELD_OUT),
-        licences="\n".join(_licence(*pair) for pair in corpus.recorded().items()),
+        npm_held_out=", ".join(sorted(corpus.NPM_HELD_OUT)),
+        cap=f"{corpus.CAP_CHARS / 1e6:.1f} MB of a Python package and {corpus.NPM_CAP_CHARS / 1e6:.2f} MB of another",
+        licences="\n".join(_licence(*pair) for pair in sorted(recorded.items())),
     )
 
 
+def _section(file: Path, text: Callable[[Mapping[str, Any]], str]) -> str:
+    return text(json.loads(file.read_text("utf-8"))) if file.exists() else UNMEASURED
+
+
 def _licence(package: str, stated: str) -> str:
-    held_out = " (held out)" if package.split("==", maxsplit=1)[0] in corpus.HELD_OUT else ""
+    name = package.split("==", maxsplit=1)[0] if "==" in package else package.rpartition("@")[0]
+    held_out = " (held out)" if name in corpus.HELD_OUT | corpus.NPM_HELD_OUT else ""
     return f"| {package.replace('==', ' ')}{held_out} | {stated} |"
 
 
@@ -59,32 +73,67 @@ def _point(entry: Mapping[str, Any]) -> str:
     return f"| {entry['tokens_millions']:.2f} | {rate} | " + " | ".join(f"{value:.3f}" for value in cells) + " |"
 
 
-def _figures(evaluation: Mapping[str, Any]) -> str:
-    kinds = list(evaluation)
-    head = "| | " + " | ".join(kinds) + " |\n| --- |" + " ---: |" * len(kinds)
-    return "\n".join(
-        [head, *(f"| {name} | " + " | ".join(_cell(evaluation[k], *path) for k in kinds) + " |" for name, path in ROWS)]
-    )
-
-
-PLACES = {
-    "rest_of_line": "rest of line, by character",
-    "rest_of_line_by_line": "rest of line, by line",
-    "block": "block",
-}
 VALUES = {
-    "small_right": "small exact", "large_right": "large exact", "only_large": "only large exact", "neither": "neither",
-    "small_similarity": "small edit similarity", "large_similarity": "large edit similarity", "places": "places",
+    "small_right": "small exactly right", "large_right": "large exactly right", "only_large": "only large right",
+    "only_small": "only small right", "neither": "neither right", "small_similarity": "small, edit similarity",
+    "large_similarity": "large, edit similarity",
 }  # fmt: skip
-ROWS = [
+QUALITY = [
     ("bits per byte, small", ("bits_per_byte", "small")),
     ("bits per byte, large", ("bits_per_byte", "large")),
-    *((f"{where}: {what}", (place, value)) for place, where in PLACES.items() for value, what in VALUES.items()),
-    ("CPU-seconds a place, small", ("cpu_seconds_a_place", "small")),
-    ("CPU-seconds a place, large", ("cpu_seconds_a_place", "large")),
-    ("bytes, front", ("bytes", "front")),
-    ("bytes, back", ("bytes", "back")),
+    ("rest of line: places", ("rest_of_line", "places")),
+    *((f"rest of line: {name}", ("rest_of_line", key)) for key, name in VALUES.items()),
+    ("block: places", ("block", "places")),
+    *((f"block: {name}", ("block", key)) for key, name in VALUES.items()),
 ]
+PRECISION = [
+    ("MB, both files", ("bytes",)),
+    ("places", ("places",)),
+    ("bits per byte, small", ("bits_per_byte", "small")),
+    ("bits per byte, large", ("bits_per_byte", "large")),
+    *((name, (name,)) for name in ("small right", "large right", "only large right")),
+    *((name, (name,)) for name in ("CPU-seconds a place, small", "CPU-seconds a place, large")),
+    *((name, (name,)) for name in ("CPU-seconds, small / large", "oracle at parity: saving")),
+]
+
+
+def _quality(found: Mapping[str, Any]) -> str:
+    return _table(found, QUALITY)
+
+
+def _precisions(found: Mapping[str, Any]) -> str:
+    return _table({kind: {**values, "bytes": values["bytes"] / 1e6} for kind, values in found.items()}, PRECISION)
+
+
+def _humaneval(found: Mapping[str, Any]) -> str:
+    return _table(found, [("rows", ("rows",)), ("pass@1, small", ("small",)), ("pass@1, large", ("large",))])
+
+
+def _opening(found: Mapping[str, Any]) -> str:
+    def time(name: str) -> str:
+        return f"{found[name]['median']:.0f} ms ({found[f'{name[:-3]}_cpu_ms']['median']:.0f} ms of CPU)"
+
+    memory = {tier: f"{size / 1e6:.0f} MB" for tier, size in found["memory_bytes"].items()}
+    return " ".join([
+        f"In a new process, nothing warmed up, median of {found['processes']}: loading takes {time('load_ms')},",
+        f"the small model's first answer to a full prompt {time('first_answer_ms')} more.",
+        f"The small model adds {memory['small']} to the process, the large one {memory['large']} more.",
+    ])  # fmt: skip
+
+
+def _tokens(found: Mapping[str, Any]) -> str:
+    equal = found["files"] - len(found["different"])
+    return " ".join([
+        f"llama.cpp gives the ids of `tokenizer.json` on {equal:,} of {found['files']:,} files of the corpus, held-out",
+        f"ones included ({found['left_out']} that spell a control token are left out).",
+    ])  # fmt: skip
+
+
+def _table(found: Mapping[str, Any], rows: Rows) -> str:
+    names = list(found)
+    head = "| | " + " | ".join(names) + " |\n| --- |" + " ---: |" * len(names)
+    lines = (f"| {name} | " + " | ".join(_cell(found[n], *path) for n in names) + " |" for name, path in rows)
+    return "\n".join([head, *lines])
 
 
 def _cell(figures: Mapping[str, Any], *path: str) -> str:
@@ -95,4 +144,4 @@ def _cell(figures: Mapping[str, Any], *path: str) -> str:
         return "-"
     if isinstance(value, Mapping):
         return f"{value['mean']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
-    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}"
+    return f"{value:.2f}" if isinstance(value, float) else f"{value:,}"

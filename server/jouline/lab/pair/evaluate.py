@@ -1,6 +1,5 @@
 """What the two models of a pair write at the held-out packages' places, through the product's own engine."""
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from jouline.pipeline.options import PipelineOptions
 CONTEXT_TOKENS = 640  # what the pair was trained on
 TIERS: tuple[Tier, Tier] = ("small", "large")
 LINE = Limits(max_tokens=48)
+SEED = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,30 +120,14 @@ def summary(found: Sequence[Answer]) -> dict[str, object]:
     return result
 
 
-def cpu_seconds(complete: Completer, places: Sequence[Place], tier: Tier) -> float:
-    """Return the CPU-seconds a place costs one model alone, prompt and all."""
-    before = os.times()
-    for place in places:
-        request = CompletionRequest(
-            uri=place.document.path, language=place.document.language, text=place.document.text, offset=place.offset
-        )
-        complete.generate(request, tier, CancelToken(), LINE)
-    after = os.times()
-    return (after.user + after.system - before.user - before.system) / len(places)
-
-
-def figures(front: Path, back: Path, documents: Sequence[Document], *, count: int, seed: int = 11) -> dict[str, object]:
-    """Return all figures of two files as plain values: lines by both ways of drawing, blocks, sizes, CPU-seconds."""
-    by_character = draw(documents, count, seed=seed)
-    by_line = draw(documents, count, seed=seed, by_line=True)
+def quality(front: Path, back: Path, documents: Sequence[Document], count: int) -> dict[str, object]:
+    """Return who is right at the contract's places, lines and the blocks that some of them open, as plain values."""
+    drawn = draw(documents, count, seed=SEED)
     engine, complete = completer(front, back)
     try:
         return {
-            "bytes": {"front": front.stat().st_size, "back": back.stat().st_size},
-            "rest_of_line": summary(answers(complete, by_character, lambda _: LINE)),
-            "rest_of_line_by_line": summary(answers(complete, by_line, lambda _: LINE)),
-            "block": summary(answers(complete, opening_blocks(by_character), block_limits)),
-            "cpu_seconds_a_place": {tier: cpu_seconds(complete, by_character[:100], tier) for tier in TIERS},
+            "rest_of_line": summary(answers(complete, drawn, lambda _: LINE)),
+            "block": summary(answers(complete, opening_blocks(drawn), block_limits)),
         }
     finally:
         engine.close()

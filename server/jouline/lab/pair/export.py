@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from jouline.lab.pair.names import PARTS, file_name
 from jouline.lab.pair.network import Layer, Pair, Shape
 
 Array = NDArray[np.float32]
 
 LINEAR = {"q": "attn_q", "k": "attn_k", "v": "attn_v", "o": "attn_output", "gate": "ffn_gate", "up": "ffn_up", "down": "ffn_down"}  # fmt: skip  # noqa: E501
 NORM = {"attention_norm": "attn_norm", "feed_norm": "ffn_norm"}
-PARTS = ("front", "back")
 FIM_KEYS = {
     gguf.Keys.Tokenizer.FIM_PRE_ID: "<|fim_prefix|>",
     gguf.Keys.Tokenizer.FIM_SUF_ID: "<|fim_suffix|>",
@@ -30,11 +30,6 @@ FIM_KEYS = {
     gguf.Keys.Tokenizer.FIM_REP_ID: "<|repo_name|>",
     gguf.Keys.Tokenizer.FIM_SEP_ID: "<|file_sep|>",
 }
-
-
-def file_name(part: str, kind: str) -> str:
-    """Return the name of a part (`front`, `back`) at a precision (`f16`, `q8_0`, …)."""
-    return f"jouline-embedded-{part}-{kind}.gguf"
 
 
 def interleaved(rows: Array, heads: int) -> Array:

@@ -4,23 +4,35 @@ Rows are those of openai/human-eval-infilling (Bavarian et al. 2022, arXiv 2207.
 Each program runs in a Python of its own with limits on time, memory and files, in an empty folder. That keeps accidents
 away, not attacks: score only what models wrote for these problems.
 
-    jouline infill --in SingleLine.jsonl --out answered.jsonl --route small
-    python -m jouline.lab.pair.humaneval answered.jsonl
+    scripts/train_models humaneval --human-eval SingleLine.jsonl.gz RandomSpan.jsonl.gz [--pair FRONT BACK]
+
+asks both models of a pair by `jouline infill` and scores what they wrote; rows answered elsewhere are scored by
+
+    python -m jouline.lab.pair.humaneval ANSWERED.jsonl
 """
 
 import argparse
+import gzip
+import hashlib
 import json
+import os
 import resource
 import secrets
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
+from jouline.completion import Tier
+from jouline.errors import JoulineError
+from jouline.lab.pair import home
 from jouline.lab.pair.estimates import Estimate, interval
+from jouline.lab.pair.evaluate import TIERS
 
 SECONDS = 5
 MEMORY_BYTES = 1 << 30
@@ -67,6 +79,52 @@ def pass_at_1(rows: Iterable[Mapping[str, str]]) -> Estimate:
         count[row["entry_point"]] += 1
         passed[row["entry_point"]] += "completion" in row and passes(program(row))
     return interval({name: passed[name] for name in count}, count)
+
+
+def figures(front: Path, back: Path, sources: Sequence[Path], folder: Path, *, most: int) -> dict[str, object]:
+    """Return pass@1 of both models on at most `most` rows of every source, as plain values.
+
+    What was answered lies in `folder`, by the files' checksums; a second call goes on where the first one stopped.
+    """
+    work = folder / hashlib.sha256(front.read_bytes() + back.read_bytes()).hexdigest()[:12]
+    home.lay_out(work, front, back)
+    found: dict[str, object] = {}
+    for source in sources:
+        name = source.name.partition(".")[0]
+        rows = _spread(_lines(source), most)
+        asked = work / f"{name}-{len(rows)}.jsonl"
+        asked.write_text("".join(f"{row}\n" for row in rows), "utf-8")
+        with ThreadPoolExecutor(len(TIERS)) as both:
+            scores = list(both.map(partial(_score, asked, work), TIERS))
+        small, large = map(asdict, scores)
+        found[name] = {"rows": len(rows), "small": small, "large": large}
+    return found
+
+
+def _lines(source: Path) -> list[str]:
+    packed = source.read_bytes()
+    text = gzip.decompress(packed) if source.suffix == ".gz" else packed
+    return [line for line in text.decode("utf-8").split("\n") if line.strip()]
+
+
+def _spread(rows: Sequence[str], most: int) -> list[str]:
+    """Return at most `most` rows, evenly over all."""
+    count = min(most, len(rows))
+    return [rows[i * len(rows) // count] for i in range(count)]
+
+
+def _answered(asked: Path, home_folder: Path, tier: Tier) -> Path:
+    target = asked.with_name(f"{asked.stem}-{tier}.jsonl")
+    command = [sys.executable, "-m", "jouline", "infill", f"--in={asked}", f"--out={target}", f"--route={tier}"]
+    environment = os.environ | {"JOULINE_HOME": str(home_folder)}
+    if subprocess.run(command, env=environment, check=False).returncode:
+        raise JoulineError(f"the rows of {asked} could not be answered; `jouline infill` says why above")
+    return target
+
+
+def _score(asked: Path, home_folder: Path, tier: Tier) -> Estimate:
+    answered = _answered(asked, home_folder, tier)
+    return pass_at_1([json.loads(line) for line in answered.read_text("utf-8").split("\n") if line])
 
 
 def main() -> int:

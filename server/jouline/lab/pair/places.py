@@ -1,12 +1,15 @@
-"""Places in the held-out packages, as many in each: the contract's places, and those of the first trials."""
+"""Places in the held-out packages, as many in each, evenly over the characters of their code lines."""
 
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from jouline.lab.pair.corpus import Document
 from jouline.lab.pair.rows import block_end
 from jouline.lab.places import Line, lines_with_room
+
+GROUPS = {"python": "Python", "typescript": "TypeScript and JavaScript", "javascript": "TypeScript and JavaScript"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +21,10 @@ class Place:
     wanted: str
 
 
-def draw(documents: Iterable[Document], count: int, *, seed: int, by_line: bool = False) -> list[Place]:
+def draw(documents: Iterable[Document], count: int, *, seed: int) -> list[Place]:
     """Draw as many places in each package, evenly over the characters of its code lines; equal seeds, equal places.
 
-    `by_line` draws a line first and then a character of it, as the first trials did: it meets short lines more often,
-    and fewer than 3 characters may be left. A larger count begins with the places of a smaller one.
+    A larger count begins with the places of a smaller one.
     """
     packages: dict[str, list[tuple[Document, Line]]] = {}
     for document in documents:
@@ -30,21 +32,17 @@ def draw(documents: Iterable[Document], count: int, *, seed: int, by_line: bool 
         packages.setdefault(document.package, []).extend((document, line) for line in found)
     rng = random.Random(seed)
     names = sorted(packages)
-    weights = {name: [1 if by_line else _room(line) for _, line in packages[name]] for name in names}
-    drawn = (rng.choices(packages[name], weights[name])[0] for name in _turns(names, count))
-    return [_place(document, line, rng, loose=by_line) for document, line in drawn]
+    weights = {name: list(accumulate(line.last - line.first + 1 for _, line in packages[name])) for name in names}
+    drawn = (rng.choices(packages[name], cum_weights=weights[name])[0] for name in _turns(names, count))
+    return [_place(document, line, rng) for document, line in drawn]
 
 
 def _turns(names: Sequence[str], count: int) -> list[str]:
     return [names[i % len(names)] for i in range(count)]
 
 
-def _room(line: Line) -> int:
-    return line.last - line.first + 1
-
-
-def _place(document: Document, line: Line, rng: random.Random, *, loose: bool) -> Place:
-    offset = rng.randint(line.first, line.end - 1 if loose else line.last)
+def _place(document: Document, line: Line, rng: random.Random) -> Place:
+    offset = rng.randint(line.first, line.last)
     return Place(document=document, offset=offset, wanted=document.text[offset : line.end])
 
 
@@ -71,3 +69,11 @@ def sample(documents: Sequence[Document], size: int, *, seed: int = 3) -> list[D
     while any(packages.values()) and sum(len(d.text) for d in found) < size:
         found += [group.pop() for group in packages.values() if group]
     return found
+
+
+def by_group(documents: Iterable[Document]) -> dict[str, list[Document]]:
+    """Documents by the language group that figures are given for, Python first."""
+    groups: dict[str, list[Document]] = {name: [] for name in dict.fromkeys(GROUPS.values())}
+    for document in documents:
+        groups[GROUPS[document.language]].append(document)
+    return {name: found for name, found in groups.items() if found}

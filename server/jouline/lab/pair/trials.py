@@ -11,46 +11,47 @@ from jouline.errors import JoulineError
 from jouline.lab.pair import bits, checkpoint, export, places, quantise
 from jouline.lab.pair import tokenizer as vocabulary
 from jouline.lab.pair.corpus import Document
-from jouline.lab.pair.shapes import layers
+from jouline.lab.pair.names import files
 
 KIND = "q8_0"
 ROWS = ("rows-1.npz", "rows-2.npz", "validation.npz")
 BITS_BYTES = 150_000
 
+Layers = tuple[int, int]  # before the exit and behind it
 
-def run_of(folder: Path, shape: str) -> Path:
+
+def run_of(folder: Path, shape: Layers) -> Path:
     """Return the folder of a shape's run."""
-    front, back = layers(shape)
-    return folder / f"s{front}{back}"
+    return folder / f"s{shape[0]}{shape[1]}"
 
 
-def train(folder: Path, shapes: Sequence[str], *, minutes: float, rows: Path) -> None:
+def train(folder: Path, shapes: Sequence[Layers], *, minutes: float, rows: Path) -> None:
     """Train the shapes that have no result yet, all at once, on rows that are there already."""
     started = [_start(folder, shape, minutes, rows) for shape in shapes if not _finished(folder, shape)]
     if any([process.wait() for process in started]):  # noqa: C419 - all are waited for
         raise JoulineError("a trial failed; what it said stands above; run the command again to go on")
 
 
-def _finished(folder: Path, shape: str) -> bool:
+def _finished(folder: Path, shape: Layers) -> bool:
     return (run_of(folder, shape) / "final.pt").exists()
 
 
-def _start(folder: Path, shape: str, minutes: float, rows: Path) -> subprocess.Popen[bytes]:
+def _start(folder: Path, shape: Layers, minutes: float, rows: Path) -> subprocess.Popen[bytes]:
     run = run_of(folder, shape)
     run.mkdir(parents=True, exist_ok=True)
     for name in ROWS:
         if not (run / name).exists():
             (run / name).symlink_to(rows.resolve() / name)
-    front, back = layers(shape)
+    front, back = shape
     arguments = ["train", f"--folder={folder}", f"--run={run.name}", f"--minutes={minutes}", "--processes=1"]
     arguments += [f"--front={front}", f"--back={back}"]
     return subprocess.Popen([sys.executable, "-m", "jouline.lab.pair", *arguments])
 
 
-def exported(folder: Path, shape: str) -> tuple[Path, Path]:
+def exported(folder: Path, shape: Layers) -> tuple[Path, Path]:
     """Return front and back of a finished run at q8_0, made where they are missing."""
     run = run_of(folder, shape)
-    front, back = (run / export.file_name(part, KIND) for part in export.PARTS)
+    front, back = files(run, KIND)
     if not (front.exists() and back.exists()):
         pair, _ = checkpoint.network(run / "final.pt")
         for path in export.write(pair, folder / "tokenizer.json", run):
@@ -58,12 +59,12 @@ def exported(folder: Path, shape: str) -> tuple[Path, Path]:
     return front, back
 
 
-def losses(folder: Path, shape: str, held_out: Sequence[Document]) -> dict[str, object]:
+def losses(folder: Path, shape: Layers, held_out: Sequence[Document]) -> dict[str, object]:
     """Return tokens seen, last validation losses in nats per token, bits per byte on 150 kB of held-out text."""
     run = run_of(folder, shape)
     log = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
     last = next(entry for entry in reversed(log) if "validation" in entry)
-    pair = export.read(*(run / export.file_name(part, "f16") for part in export.PARTS))
+    pair = export.read(*files(run, "f16"))
     found = bits.bits_per_byte(pair, vocabulary.load(folder / "tokenizer.json"), places.sample(held_out, BITS_BYTES))
     return {
         "million tokens seen": last["tokens_millions"],

@@ -1,13 +1,12 @@
-"""What a router could save with an exit shape follows from who is right where and what each way to ask costs."""
+"""What a router could save with a pair follows from who is right where and what each way to ask costs."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jouline.errors import JoulineError
-from jouline.lab.pair import places, shapes
+from jouline.lab.pair import comparison, places
+from jouline.lab.pair.comparison import Outcome
 from jouline.lab.pair.corpus import Document
-from jouline.lab.pair.shapes import Outcome
 
 
 def outcome(*, small: bool, large: bool, logprob: float = -1.0, cost: float = 0.25, package: str = "p") -> Outcome:
@@ -45,14 +44,14 @@ OUTCOMES = st.lists(
 
 def test_the_oracle_sends_no_more_than_parity_needs() -> None:
     """Three gains and one loss: two calls of the large model bring the small one level with it."""
-    found = shapes.oracle(TABLE)
+    found = comparison.oracle(TABLE)
     assert found.large_share == pytest.approx(0.2)
     assert found.saving == pytest.approx(1 - (0.8 * 0.25 + 0.2 * 1.0))
 
 
 def test_the_cascade_escalates_the_least_sure_and_pays_for_their_drafts() -> None:
     """Below -2 everything is escalated; the large model after a draft costs only what the draft left."""
-    found = shapes.cascade(TABLE, slack=0.0)
+    found = comparison.cascade(TABLE, slack=0.0)
     assert found.large_share == pytest.approx(0.4)
     assert found.saving == pytest.approx(1 - (0.6 * 0.25 + 0.4 * 1.0))
 
@@ -60,13 +59,13 @@ def test_the_cascade_escalates_the_least_sure_and_pays_for_their_drafts() -> Non
 @given(table=OUTCOMES)
 def test_nothing_beats_the_oracle_at_parity(table: list[Outcome]) -> None:
     """A threshold held to the same quality never saves more."""
-    assert shapes.cascade(table, slack=0.0).saving <= shapes.oracle(table).saving + 1e-9
+    assert comparison.cascade(table, slack=0.0).saving <= comparison.oracle(table).saving + 1e-9
 
 
 @given(table=OUTCOMES)
 def test_an_interval_holds_the_values_that_packages_give(table: list[Outcome]) -> None:
     """Resampling one package alone gives the value itself; the ends are in order."""
-    found = shapes.resampled(table, shapes.VALUES["small right"], draws=20)
+    found = comparison.resampled(table, comparison.VALUES["small right"], draws=20)
     assert found.low <= found.high
     if len({o.package for o in table}) == 1:
         assert found.low == pytest.approx(found.mean)
@@ -74,17 +73,10 @@ def test_an_interval_holds_the_values_that_packages_give(table: list[Outcome]) -
 
 def test_the_table_names_every_value_of_every_shape() -> None:
     """Shapes stand side by side; what only one has is a dash for the other."""
-    text = shapes.table({"3+6": shapes.figures(TABLE) | {"only here": 1.0}, "2+7": shapes.figures(TABLE)})
+    text = comparison.table({"3+6": comparison.figures(TABLE) | {"only here": 1.0}, "2+7": comparison.figures(TABLE)})
     assert "| | 3+6 | 2+7 |" in text
     assert "| only here | 1.0000 | - |" in text
-    assert all(name in text for name in shapes.VALUES)
-
-
-@pytest.mark.parametrize("shape", ["36", "3+", "a+b", "3+-1", ""])
-def test_a_shape_that_cannot_be_read_is_refused(shape: str) -> None:
-    """The sentence says how a shape is written."""
-    with pytest.raises(JoulineError, match=r"such as 3\+6"):
-        shapes.layers(shape)
+    assert all(name in text for name in comparison.VALUES)
 
 
 def test_a_sample_takes_from_every_package_in_turn() -> None:

@@ -1,8 +1,8 @@
-"""Exit shapes compared by what a router could save with them.
+"""Pairs compared at the same places: exit shapes by what a router could save with them, precisions by what they lose.
 
-Every shape answers the same places through the product's engine. Each place is asked three ways: the small model
+Every pair answers the same places through the product's engine. Each place is asked three ways: the small model
 afresh, the large one right after it (an escalation: what the front has seen is not seen again), and the large one
-afresh, in an engine of its own. All shapes take turns at each place, so that their CPU-seconds compare on a busy
+afresh, in an engine of its own. All pairs take turns at each place, so that their CPU-seconds compare on a busy
 machine.
 """
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from jouline.cancel import CancelToken
 from jouline.completion import CompletionRequest, Generation, Tier
-from jouline.errors import JoulineError
 from jouline.lab.pair.estimates import Estimate
 from jouline.lab.pair.evaluate import LINE, Answer, completer
 from jouline.lab.pair.places import Place
@@ -46,19 +45,11 @@ class Routing:
     saving: float
 
 
-def layers(shape: str) -> tuple[int, int]:
-    """Return the layers in front of the exit and behind it, of `FRONT+BACK`."""
-    front, plus, back = shape.partition("+")
-    if not (plus and front.isdecimal() and back.isdecimal()):
-        raise JoulineError(f"{shape} is no shape; write the layers before and behind the exit, such as 3+6")
-    return int(front), int(back)
-
-
-def measure(shapes: Mapping[str, tuple[Path, Path]], places: Sequence[Place]) -> dict[str, list[Outcome]]:
-    """Outcomes of every shape (its front and back file) at the places, in the places' order."""
-    opened = {name: (completer(*files), completer(*files)) for name, files in shapes.items()}
+def measure(pairs: Mapping[str, tuple[Path, Path]], places: Sequence[Place]) -> dict[str, list[Outcome]]:
+    """Return the outcomes of every pair (its front and back file) at the places, in the places' order."""
+    opened = {name: (completer(*files), completer(*files)) for name, files in pairs.items()}
     try:
-        found: dict[str, list[Outcome]] = {name: [] for name in shapes}
+        found: dict[str, list[Outcome]] = {name: [] for name in pairs}
         for place in places:
             for name, ((_, routed), (_, always)) in opened.items():
                 found[name].append(_outcome(place, routed, always))
@@ -165,16 +156,16 @@ def _ratio(table: Sequence[Outcome], value: Callable[[Outcome], float]) -> float
 
 
 def figures(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """Return all values of a shape with their intervals, as plain values for JSON."""
+    """Return all values of a pair with their intervals, as plain values for JSON."""
     found: dict[str, object] = {name: asdict(resampled(outcomes, value)) for name, value in VALUES.items()}
     return {"places": len(outcomes), **found}
 
 
 def table(found: Mapping[str, Mapping[str, object]]) -> str:
-    """Shapes side by side, as Markdown."""
+    """Return pairs side by side, as Markdown."""
     names = list(found)
     head = f"| | {' | '.join(names)} |\n| --- |{' ---: |' * len(names)}"
-    rows = dict.fromkeys(row for shape in found.values() for row in shape)
+    rows = dict.fromkeys(row for pair in found.values() for row in pair)
     return "\n".join([head, *(f"| {row} | {' | '.join(_cell(found[n].get(row)) for n in names)} |" for row in rows)])
 
 
