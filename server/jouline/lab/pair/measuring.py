@@ -1,4 +1,7 @@
-"""The steps from a trained network to files in the tree; every measurement is a JSON file of the run's own."""
+"""The steps from a trained network to files in the tree; every measurement is a JSON file of the run's own.
+
+A step is skipped where what it writes is newer than what it reads.
+"""
 
 # ruff: noqa: PLC0415, T201 - torch is heavy and stays out until a step needs it; stdout is for results
 
@@ -8,6 +11,7 @@ import multiprocessing
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 from jouline.catalogue.card import bundled_folder
@@ -26,6 +30,8 @@ def export(given: argparse.Namespace) -> None:
     from jouline.lab.pair import export as step
 
     run = run_folder(given)
+    if _done(run / "description.json", run / given.checkpoint):
+        return
     pair, progress = checkpoint.network(run / given.checkpoint)
     for path in step.write(pair, given.folder / "tokenizer.json", run):
         for kind in PRECISIONS[1:]:
@@ -37,8 +43,10 @@ def export(given: argparse.Namespace) -> None:
 
 def evaluate(given: argparse.Namespace) -> None:
     """Bits per byte and who is right where, by language; writes `evaluation.json`."""
-    groups = _held_out(given)
     front, back = _pair(given)
+    if _done(run_folder(given) / "evaluation.json", front, back):
+        return
+    groups = _held_out(given)
     pool = ProcessPoolExecutor(given.processes, mp_context=multiprocessing.get_context("spawn"))
     with pool:
         right = {name: pool.submit(_quality, front, back, found, given.places) for name, found in groups.items()}
@@ -68,9 +76,12 @@ def precisions(given: argparse.Namespace) -> None:
     """Compare the run's precisions at the same places; writes `precisions.json`."""
     from jouline.lab.pair import comparison, places
 
-    held_out = _held_out(given)["Python"]
-    run, sample = run_folder(given), places.sample(held_out, SAMPLE_BYTES)
+    run = run_folder(given)
     kinds = {kind: files(run, kind) for kind in PRECISIONS}
+    if _done(run / "precisions.json", *chain.from_iterable(kinds.values())):
+        return
+    held_out = _held_out(given)["Python"]
+    sample = places.sample(held_out, SAMPLE_BYTES)
     outcomes = comparison.measure(kinds, places.draw(held_out, given.places // 4, seed=given.seed))
     found = {
         kind: {
@@ -92,6 +103,8 @@ def humaneval(given: argparse.Namespace) -> None:
         print("no --human-eval files given: the card will say that it was not measured")
         return
     front, back = _pair(given)
+    if _done(run / "humaneval.json", front, back):
+        return
     _write(run / "humaneval.json", step.figures(front, back, given.human_eval, run / "humaneval", most=given.rows))
 
 
@@ -102,7 +115,10 @@ def tokens(given: argparse.Namespace) -> None:
     from jouline.lab.pair import equality
     from jouline.lab.pair import tokenizer as vocabulary
 
-    documents = texts.read(given.folder / "held_out.jsonl") + texts.read(given.folder / "train.jsonl")
+    corpus = [given.folder / name for name in ("held_out.jsonl", "train.jsonl")]
+    if _done(run_folder(given) / "tokens.json", *corpus, _tokenizer(given)):
+        return
+    documents = [document for path in corpus for document in texts.read(path)]
     found = equality.check(vocabulary.load(_tokenizer(given)), Weights(_pair(given)[0]), documents)
     _write(run_folder(given) / "tokens.json", asdict(found))
     if found.different:
@@ -113,7 +129,9 @@ def opening(given: argparse.Namespace) -> None:
     """Measure what it costs to open the pair and to get the first answer; writes `opening.json`."""
     from jouline.lab.pair import opening as step
 
-    _write(run_folder(given) / "opening.json", step.figures(*_pair(given)))
+    pair = _pair(given)
+    if not _done(run_folder(given) / "opening.json", *pair):
+        _write(run_folder(given) / "opening.json", step.figures(*pair))
 
 
 def card(given: argparse.Namespace) -> None:
@@ -151,6 +169,12 @@ def _pair(given: argparse.Namespace) -> tuple[Path, Path]:
 def _tokenizer(given: argparse.Namespace) -> Path:
     path: Path = given.pair[0].with_name("tokenizer.json") if given.pair else given.folder / "tokenizer.json"
     return path
+
+
+def _done(target: Path, *sources: Path) -> bool:
+    """Tell whether a file is newer than all that it was made from; what is missing is for its reader to say."""
+    made = [path.stat().st_mtime for path in sources if path.exists()]
+    return target.exists() and target.stat().st_mtime >= max(made, default=0.0)
 
 
 def _write(path: Path, found: Mapping[str, object]) -> None:
