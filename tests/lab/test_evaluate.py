@@ -103,7 +103,10 @@ def test_every_command_of_the_bench_runs(tables, tmp_path, capsys):
         (["evaluate", "--train", "{train}", "--test", "{test}", "--routers", "tarot"], "There is no router 'tarot'"),
         (["evaluate", "--train", "{train}", "--test", "{test}", "--small", "x"], "no outcome of x"),
         (["collect", "none", "--models", "small,large", "--out", "t.jsonl"], "There is no none"),
-        (["collect", ".", "--models", "a,b", "--out", "t.jsonl"], "--models small,large"),
+        (["collect", ".", "--models", "a,b", "--out", "t.jsonl"], "no model called 'a'"),
+        (["collect", ".", "--models", "small,small", "--out", "t.jsonl"], "named twice"),
+        (["collect", ".", "--models", "none.gguf,small", "--out", "t.jsonl"], "none.gguf"),
+        (["collect", ".", "--models", "small,large", "--out", "t.parquet"], "cannot grow"),
         (["calibrate", "--router", "none", "--outcomes", "{train}"], "no trained router"),
     ],
 )

@@ -9,9 +9,10 @@ from typing import Any
 from jouline.cancel import CancelToken
 from jouline.cli.form import completion_fields
 from jouline.cli.opening import open_app, settings
-from jouline.cli.source import language_of, read_source
+from jouline.cli.source import read_source
 from jouline.completion import Completion, CompletionRequest
 from jouline.errors import ConfigError
+from jouline.languages import language_of
 
 _PLACE = re.compile(r"(.+):([1-9][0-9]{0,8}):([1-9][0-9]{0,8})", re.DOTALL)
 

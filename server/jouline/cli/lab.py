@@ -39,9 +39,11 @@ def _add_packages(actions: Any) -> None:
 
 
 def _add_collect(actions: Any) -> None:
-    parser = actions.add_parser("collect", help="complete places in real code with both models, into a table")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a package's folder, or a file")
-    parser.add_argument("--models", required=True, metavar="small,large", help="the two models of the pair in use")
+    parser = actions.add_parser("collect", help="complete places in real code with any models, into a table")
+    what = "a package's folder, a file of code, or a .jsonl file of problems with unit tests"
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=what)
+    which = "catalogue ids, GGUF files, or small,large: the pair in use, with what escalating costs"
+    parser.add_argument("--models", required=True, metavar="A,B,…", help=which)
     parser.add_argument("--out", type=Path, required=True, metavar="T.jsonl.gz")
     parser.add_argument("--places", type=_count, default=1000, help="over all packages (default 1000)")
     parser.add_argument("--per-line", type=_count, default=4, help="at most so many in one line (default 4)")
@@ -179,14 +181,17 @@ def _packages(args: argparse.Namespace) -> int:
 
 
 def _collect(args: argparse.Namespace) -> int:
-    from jouline.lab.live import collect_with_pair
+    from jouline.lab.asks import is_problems
+    from jouline.lab.live import collect_with_models, collect_with_pair
 
-    models = tuple(args.models.split(","))
-    if models != _TIERS:
-        raise ConfigError("Only --models small,large of the pair in use can be collected with so far.")
+    models = tuple(_names(args.models))
     _check_paths(args.paths)
-    written = collect_with_pair(args.paths, args.out, places=args.places, per_line=args.per_line, seed=args.seed)
-    print(json.dumps({"out": str(args.out), "rows_added": written}))
+    drawn = {"places": args.places, "per_line": args.per_line, "seed": args.seed}
+    if models == _TIERS and not any(map(is_problems, args.paths)):
+        print(json.dumps({"out": str(args.out), "rows_added": collect_with_pair(args.paths, args.out, **drawn)}))
+        return 0
+    added = collect_with_models(models, args.paths, args.out, **drawn)
+    print(json.dumps({"out": str(args.out), "outcomes_added": added}))
     return 0
 
 

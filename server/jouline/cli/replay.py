@@ -11,8 +11,9 @@ from typing import Any
 
 from jouline.cli.complete import add_route_options
 from jouline.cli.opening import open_app, settings
-from jouline.cli.source import language_of, read_source
+from jouline.cli.source import read_source
 from jouline.errors import ConfigError
+from jouline.languages import language_of
 from jouline.replay.policy import POLICIES
 from jouline.replay.report import report_fields
 from jouline.replay.rhythm import DEFAULT_SPEED_CPS

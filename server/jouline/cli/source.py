@@ -5,43 +5,6 @@ from pathlib import Path
 from jouline.errors import ConfigError
 
 MAX_BYTES = 5_000_000
-_LANGUAGES = {
-    ".py": "python",
-    ".pyi": "python",
-    ".ts": "typescript",
-    ".tsx": "typescriptreact",
-    ".js": "javascript",
-    ".mjs": "javascript",
-    ".jsx": "javascriptreact",
-    ".go": "go",
-    ".rs": "rust",
-    ".java": "java",
-    ".c": "c",
-    ".h": "c",
-    ".cc": "cpp",
-    ".cpp": "cpp",
-    ".hpp": "cpp",
-    ".cs": "csharp",
-    ".rb": "ruby",
-    ".php": "php",
-    ".sh": "shellscript",
-    ".toml": "toml",
-    ".json": "json",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".md": "markdown",
-    ".html": "html",
-    ".css": "css",
-    ".sql": "sql",
-    ".lua": "lua",
-    ".kt": "kotlin",
-    ".swift": "swift",
-}
-
-
-def language_of(path: Path) -> str:
-    """Return the LSP language id of a file by its name, `plaintext` where it tells nothing."""
-    return _LANGUAGES.get(path.suffix.lower(), "plaintext")
 
 
 def read_source(path: Path) -> str:

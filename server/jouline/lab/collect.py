@@ -21,6 +21,7 @@ from jouline.engine.generate import Limits
 from jouline.lab.outcomes import Row, append, salvage, write
 from jouline.lab.parses import parses
 from jouline.lab.places import Line, Source, Walk, draw, lines_with_room
+from jouline.languages import language_of
 from jouline.router.features import WINDOW_CHARS, FeatureExtractor
 
 SUFFIX_CHARS = 1_000
@@ -35,19 +36,21 @@ class Completes(Protocol):
 
 
 @dataclass(slots=True)
-class _Spent:
+class Spent:
     """Joules and CPU-seconds of one kind of pass over a source; joules None as soon as one window has none."""
 
     cpu_s: float = 0.0
     joules: float | None = 0.0
 
     def add(self, measurement: Measurement) -> None:
+        """Add a window's measurement."""
         self.cpu_s += measurement.cpu_seconds
         joules = measurement.joules if measurement.method in {"measured", "attributed"} else None
         self.joules = None if self.joules is None or joules is None else self.joules + joules
 
     @property
     def joules_per_cpu_s(self) -> float | None:
+        """What a CPU-second took; None where joules are not known."""
         return self.joules / self.cpu_s if self.joules is not None and self.cpu_s > 0 else None
 
 
@@ -55,9 +58,9 @@ class _Spent:
 class _Costs:
     """What the passes over one source took, by kind of pass."""
 
-    small: _Spent = field(default_factory=_Spent)
-    large: _Spent = field(default_factory=_Spent)
-    escalate: _Spent = field(default_factory=_Spent)
+    small: Spent = field(default_factory=Spent)
+    large: Spent = field(default_factory=Spent)
+    escalate: Spent = field(default_factory=Spent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class Collector:
             for request, truth, *runs in zip(requests, truths, drafts, after, alone, strict=True)
         ]
 
-    def _run(self, request: CompletionRequest, tier: Tier, spent: _Spent | None) -> _Run:
+    def _run(self, request: CompletionRequest, tier: Tier, spent: Spent | None) -> _Run:
         """Generate once; without `spent` only to bring the model up to the place.
 
         For that the answer keeps its room, because the window before the cursor depends on it: it is broken off at
@@ -218,7 +221,7 @@ class Collector:
 
 def language(source: Source) -> str:
     """Return the language id by which a source is asked about."""
-    return "python" if source.path.suffix in {".py", ".pyi"} else "plaintext"
+    return language_of(source.path)
 
 
 def place_request(source: Source, text: str, offset: int, line: Line) -> CompletionRequest:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from jouline.completion import Tier
 from jouline.config import Folders
 from jouline.energy.meter import open_meters
 from jouline.errors import ConfigError
+from jouline.lab.asks import is_problems, of_places, of_problems
 from jouline.lab.collect import Collector, plan
+from jouline.lab.entrants import entrants
+from jouline.lab.gather import Candidate, Gatherer
 from jouline.lab.places import sources
 from jouline.lab.retype import blocks, policies, retype
 from jouline.pipeline.completer import Completer
@@ -22,22 +26,59 @@ from jouline.pipeline.options import PipelineOptions
 from jouline.router.features import FeatureExtractor
 from jouline.router.router import open_router
 
+_NO_PLACES = "There is no code with places to complete at in what was named."
+
 
 def collect_with_pair(paths: Sequence[Path], out: Path, *, places: int, per_line: int, seed: int) -> int:
     """Complete places below `paths` with the default pair and add their rows to `out`; returns how many.
 
     Raises `ConfigError` where the paths hold no places or the table cannot grow.
     """
-    if out.suffix == ".parquet":
-        raise ConfigError("A Parquet table cannot grow while it is collected: name a .jsonl or .jsonl.gz file.")
+    _check_grows(out)
     drawn = list(plan(sources(paths), places=places, per_line=per_line, seed=seed))
     total = sum(len(walk.offsets) for _, _, walks in drawn for walk in walks)
     if not total:
-        raise ConfigError("There is no Python code with places to complete at in what was named.")
+        raise ConfigError(_NO_PLACES)
     out.parent.mkdir(parents=True, exist_ok=True)
     with _collector() as collector, _progress() as progress:
         bar = progress.add_task("places", total=total)
         return collector.collect(drawn, out, tell=lambda count: progress.advance(bar, count))
+
+
+def collect_with_models(
+    names: Sequence[str], paths: Sequence[Path], out: Path, *, places: int, per_line: int, seed: int
+) -> int:
+    """Ask any models at places below `paths`, or the problems in files of them; add to `out`, return how many outcomes.
+
+    Raises a JoulineError where a model cannot be used, or the paths hold nothing to ask.
+    """
+    _check_grows(out)
+    folders = Folders.find()
+    found = entrants(list(names), folders)
+    code = [path for path in paths if not is_problems(path)]
+    asks = of_places(list(plan(sources(code), places=places, per_line=per_line, seed=seed)))
+    for path in paths:
+        if is_problems(path):
+            asks += of_problems(path)[:places]
+    total = len(found) * sum(map(len, asks))
+    if not total:
+        raise ConfigError(_NO_PLACES)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer = load_catalogue().pair().tokenizer
+    with open_meters() as meters, _progress() as progress:
+        bar = progress.add_task("answers", total=total)
+        gatherer = Gatherer(
+            extractor=FeatureExtractor(tokenizer) if tokenizer else None,
+            meters=meters,
+            tell=lambda count: progress.advance(bar, count),
+        )
+        candidates = [Candidate(name=each.name, tier=each.tier, opened=partial(each.opened, folders)) for each in found]
+        return gatherer.gather(candidates, asks, out)
+
+
+def _check_grows(out: Path) -> None:
+    if out.suffix == ".parquet":
+        raise ConfigError("A Parquet table cannot grow while it is collected: name a .jsonl or .jsonl.gz file.")
 
 
 def retype_with_pair(

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jouline.languages import CODE_SUFFIXES
+
 LEAST_WRITTEN = 3
 LEAST_LEFT = 3
 MAX_BYTES = 400_000
@@ -50,18 +52,22 @@ class Walk:
 
 
 def sources(roots: Sequence[Path]) -> list[Source]:
-    """Return the Python files below the roots in a fixed order; a root's own name is the group of its files.
+    """Return the code files below the roots in a fixed order; a root's own name is the group of its files.
 
     A root that is a file stands alone. Vendored code, tests and files over 400 kB are left out.
     """
     found = []
     for root in roots:
-        files = [root] if root.is_file() else sorted(root.rglob("*.py"))
+        files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if _is_code(path))
         for path in files:
             parts = path.relative_to(root).parts if path != root else (path.name,)
             if SKIPPED_FOLDERS.isdisjoint(parts[:-1]) and path.stat().st_size <= MAX_BYTES:
                 found.append(Source(path=path, name="/".join((root.name, *parts)), group=root.name))
     return found
+
+
+def _is_code(path: Path) -> bool:
+    return path.suffix.lower() in CODE_SUFFIXES and path.is_file()
 
 
 def lines_with_room(text: str, language: str) -> list[Line]:
