@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from jouline.cli.complete import _around, place
 from jouline.cli.form import completion_fields
 from jouline.cli.main import main
-from jouline.cli.source import MAX_BYTES, language_of, read_source
+from jouline.cli.source import MAX_BYTES, read_source
 from jouline.completion import Completion
 from jouline.energy.ledger import FILE_NAME
 from jouline.errors import ConfigError
+from jouline.languages import language_of
 
 CODE = "import os\n\n\ndef size(path):\n    return os.path.getsize(path)\n\n\ndef main():\n    print(si)\n"
 PLACE = "9:13"
