@@ -54,7 +54,7 @@ def _add_collect(actions: Any) -> None:
 def _add_train(actions: Any) -> None:
     parser = actions.add_parser("train", help="train a router on outcome tables")
     _tables(parser, "--outcomes")
-    parser.add_argument("--router", required=True, choices=("classifier",))
+    parser.add_argument("--router", required=True, metavar="R", help="classifier (the product's), or another by name")
     _models(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.set_defaults(run=_needs_libraries(_train))
@@ -213,12 +213,16 @@ def _retype(args: argparse.Namespace) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     from jouline.catalogue.card import load_catalogue
+    from jouline.lab.kept import keep
     from jouline.lab.outcomes import read_all
     from jouline.lab.product import train_router
     from jouline.lab.table import table
 
-    pair = load_catalogue().pair()
     outcomes = table(read_all(args.outcomes), args.small, args.large)
+    if args.router != "classifier":
+        print(json.dumps({"out": str(args.out)} | keep(args.router, outcomes, args.out)))
+        return 0
+    pair = load_catalogue().pair()
     weights = {"small": pair.small.sha256, "large": pair.large.sha256}
     trained = train_router(outcomes, args.out, pair=pair.id, weights=weights)
     print(json.dumps({"router": str(args.out), "pair": pair.id, "log_loss": trained.scores}))
@@ -228,11 +232,16 @@ def _train(args: argparse.Namespace) -> int:
 def _calibrate(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
+    from jouline.lab.kept import fix_point, is_kept
     from jouline.lab.outcomes import read_all
     from jouline.lab.product import calibrate_router, pick_point, point_of_share
     from jouline.lab.table import table
 
     outcomes = table(read_all(args.outcomes), args.small, args.large)
+    if is_kept(args.router):
+        wanted = {name: getattr(args, name) for name in ("large_share", "quality_floor", "energy_saving")}
+        print(json.dumps(fix_point(args.router, outcomes, **wanted)))
+        return 0
     calibration = calibrate_router(args.router, outcomes)
     if args.large_share is not None:
         point = point_of_share(calibration, outcomes, args.router, args.large_share)

@@ -11,6 +11,7 @@ from jouline.lab.floor import halves
 from jouline.lab.grid import always
 from jouline.lab.intervals import TIMES, Number, Resampling, Sample, holm, interval, p_value, samples
 from jouline.lab.judge import PARITY_POINTS, Judged, above_line, cost_area, fixed_policy, gap_is_known, judge
+from jouline.lab.kept import contestant, is_kept, opened
 from jouline.lab.outcomes import Row, read_all
 from jouline.lab.routers.contestant import Contestant, LacksEvidenceError, Split
 from jouline.lab.routers.drafted import shipped
@@ -60,7 +61,7 @@ def evaluate_tables(
         split = _as_shown(split, display)
     contestants, left_out = _made(dict.fromkeys(["random", *routers, "oracle"]), split, seed)
     if folder is not None:
-        contestants["shipped"] = shipped(folder, split)
+        contestants["shipped"] = contestant(opened(folder), split) if is_kept(folder) else shipped(folder, split)
     elif routers and not set(routers) - left_out.keys():
         raise ConfigError(" ".join(left_out.values()))
     report = evaluate(split, contestants, Resampling(times=times, seed=seed), None if shown else display)
@@ -70,7 +71,7 @@ def evaluate_tables(
 
 def _ends(rows: Sequence[Row], models: tuple[str, ...], given: tuple[str | None, str | None]) -> tuple[str, str]:
     if len(set(models)) < len(models) or len(models) < 2:
-        raise ConfigError("Name at least two models, each once.")
+        raise ConfigError("Name at least two models, none of them twice.")
     absent = [name for name in given if name is not None and name not in models]
     if absent:
         raise ConfigError(f"{' and '.join(absent)} is not among the models {', '.join(models)}.")
@@ -117,7 +118,7 @@ def _kept_back(whole: Table, seed: int) -> tuple[Table, Table]:
 
 def _display(learn: Table, folder: Path | None) -> Display | None:
     """Return the display thresholds of a trained router, or those that the train table gives; None without log p."""
-    if folder is not None:
+    if folder is not None and not is_kept(folder):
         return load(folder / "calibration.json").display
     if not learn.can_stop:
         return None

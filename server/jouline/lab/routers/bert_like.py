@@ -56,6 +56,11 @@ class BertLike(Greedy):
         )
         return _quietly_fitted(network, queries.described[known], target)
 
+    def network(self, model: str) -> MLPClassifier | None:
+        """Return the encoder that compares a model with the reference; None where one of them always wins."""
+        head = self._heads[self.models.index(model)]
+        return None if isinstance(head, float) else head
+
     def state(self) -> State:
         """Return the layers of every encoder."""
         found: State = {}
