@@ -273,7 +273,7 @@ def _choose(folders: Folders, config: Config) -> tuple[PairCard, list[str]]:
 
 def _wire(card: PairCard, opened: tuple[Pair, int], meters: Meters, books: Books, known: CostBook) -> Parts:
     pair, context_tokens = opened
-    options = PipelineOptions()
+    options = PipelineOptions(anchored=True)
     completer = Completer(pair, {"small": card.small, "large": card.large}, options, context_tokens)
     with meters.window() as warming:
         costs = _warm(completer, meters, Costs(meters, known, _names(card), _device(card, meters)))

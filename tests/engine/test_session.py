@@ -334,3 +334,16 @@ def test_going_the_same_way_again_evaluates_nothing(timelines, cold, tier):
     assert np.allclose(session.logits(), fresh_logits(cold, tier, [1, 2, 3, 4]), atol=TOLERANCE)
     session.step(6)
     assert np.allclose(session.logits(), fresh_logits(cold, tier, [1, 2, 3, 4, 6]), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("tier", ["small", "large", "whole"])
+def test_an_unloaded_model_comes_back_by_itself(timelines, cold, tier):
+    """What was evaluated is forgotten, its memory is free, and the next prompt is answered as by a new session."""
+    session = _session(timelines, tier)
+    session.sync([1, 2, 3])
+    session.unload()
+    assert not session._line.context.resident
+    assert session.pending([1, 2, 3]) > 0
+    session.sync([1, 2, 3, 4])
+    assert session.evaluated == 4
+    assert np.allclose(session.logits(), fresh_logits(cold, tier, [1, 2, 3, 4]), atol=TOLERANCE)

@@ -9,6 +9,7 @@ after the output norm.
 import ctypes
 import functools
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ import numpy.typing as npt
 
 from jouline.cancel import Cancelled
 from jouline.engine.options import EngineOptions
+from jouline.engine.pace import Pace
 from jouline.errors import EngineError
 
 FloatArray = npt.NDArray[np.float32]
 
 _ABORTED = 2
+_LOOKS_A_LAYER = 3  # at even distances: the feed-forward part's three products are its longest nodes
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
 
 
@@ -45,17 +48,13 @@ def supports_gpu() -> bool:
 class Weights:
     """A GGUF file opened by llama.cpp: its sizes and its tokeniser. Immutable after opening."""
 
-    def __init__(self, path: Path, *, gpu_layers: int = 0) -> None:
-        """Open `path`; raises EngineError with one plain sentence when that fails."""
+    def __init__(self, path: Path, *, gpu_layers: int = 0, vocabulary_only: bool = False) -> None:
+        """Open `path`, or only its tokeniser; raises EngineError with one plain sentence when that fails."""
         _backend()
-        if not path.is_file():
-            raise EngineError(f"The model file {path} is missing; run `jouline models verify`.")
-        params = ffi.llama_model_default_params()
-        params.n_gpu_layers = gpu_layers
         self.path = path
-        self.pointer = ffi.llama_model_load_from_file(os.fsencode(path), params)
-        if not self.pointer:
-            raise EngineError(f"{path} cannot be opened as a GGUF model; fetch it again or choose another file.")
+        self._gpu_layers = gpu_layers
+        self.pointer: Any = _opened(path, gpu_layers=gpu_layers, vocabulary_only=vocabulary_only)
+        self._words: Any = None  # a model opened for its tokeniser alone, while the weights are unloaded
         self._vocab = ffi.llama_model_get_vocab(self.pointer)
         self.vocabulary_size: int = ffi.llama_vocab_n_tokens(self._vocab)
         self.width: int = ffi.llama_model_n_embd(self.pointer)
@@ -105,11 +104,40 @@ class Weights:
         is_end = ffi.llama_vocab_is_eog
         return frozenset(t for t in range(self.vocabulary_size) if is_end(self._vocab, t))
 
-    def close(self) -> None:
-        """Free the weights; no context on them may be used afterwards."""
+    def unload(self) -> None:
+        """Free the weights until `load`; the tokeniser stays. No context on them may be open."""
         if self.pointer:
+            self._words = _opened(self.path, gpu_layers=0, vocabulary_only=True)
+            self._vocab = ffi.llama_model_get_vocab(self._words)
             ffi.llama_model_free(self.pointer)
             self.pointer = None
+
+    def load(self) -> None:
+        """Have the weights in memory again; raises EngineError where the file is gone."""
+        if not self.pointer:
+            self.pointer = _opened(self.path, gpu_layers=self._gpu_layers, vocabulary_only=False)
+            self._vocab = ffi.llama_model_get_vocab(self.pointer)
+            ffi.llama_model_free(self._words)
+            self._words = None
+
+    def close(self) -> None:
+        """Free the weights; no context on them may be used afterwards."""
+        for pointer in (self.pointer, self._words):
+            if pointer:
+                ffi.llama_model_free(pointer)
+        self.pointer = self._words = None
+
+
+def _opened(path: Path, *, gpu_layers: int, vocabulary_only: bool) -> Any:
+    if not path.is_file():
+        raise EngineError(f"The model file {path} is missing; run `jouline models verify`.")
+    params = ffi.llama_model_default_params()
+    params.n_gpu_layers = gpu_layers
+    params.vocab_only = vocabulary_only
+    pointer = ffi.llama_model_load_from_file(os.fsencode(path), params)
+    if not pointer:
+        raise EngineError(f"{path} cannot be opened as a GGUF model; fetch it again or choose another file.")
+    return pointer
 
 
 class AbortFlag:
@@ -158,15 +186,40 @@ class Context:
         self.shelf_bytes = options.shelf_bytes
         self._abort = abort
         self._batch_tokens = options.batch_tokens
-        self._pointer = ffi.llama_init_from_model(weights.pointer, _context_params(options, states=states))
-        if not self._pointer:
-            raise EngineError(f"There is not enough memory to run {weights.path.name}; choose a smaller model.")
-        self._memory = ffi.llama_get_memory(self._pointer)
-        abort.install(self._pointer)
+        self._waits = options.gpu_layers > 0  # a GPU works on after `llama_decode` has returned
+        looks = 1 if self._waits else _LOOKS_A_LAYER * weights.layers
+        self._pace = Pace(most_tokens=options.batch_tokens, looks=looks)
+        self._params = _context_params(options, states=states)
+        self._logit_bytes = 4 * weights.vocabulary_size
+        self._open()
         self._tokens = _Batch(options.batch_tokens, 0)
         self._vectors = _Batch(options.batch_tokens, weights.width)
         self.evaluated = 0  # tokens since opening, prompts and answers alike
         self.stored = 0  # positions whose hidden states were read by the last `decode_tokens`
+
+    def _open(self) -> None:
+        self._pointer = ffi.llama_init_from_model(self.weights.pointer, self._params)
+        if not self._pointer:
+            raise EngineError(f"There is not enough memory to run {self.weights.path.name}; choose a smaller model.")
+        self._memory = ffi.llama_get_memory(self._pointer)
+        self._abort.install(self._pointer)
+
+    @property
+    def resident(self) -> bool:
+        """Whether the context, and so its weights, are in memory."""
+        return bool(self._pointer)
+
+    def unload(self) -> None:
+        """Free the context and its weights and forget the timeline; the next decode loads both again."""
+        if self._pointer:
+            ffi.llama_free(self._pointer)
+            self._pointer = None
+            self.weights.unload()
+
+    def _wake(self) -> None:
+        if not self._pointer:
+            self.weights.load()
+            self._open()
 
     def decode_tokens(self, tokens: Sequence[int], at: int, states: FloatArray | None = None, *, rows: int = 1) -> None:
         """Evaluate `tokens` at positions `at`…; logits are kept for the last `rows`, states written to `states[at:]`.
@@ -196,36 +249,45 @@ class Context:
         """Cut `count` tokens into batches, the last of which holds all that logits are wanted for."""
         if rows > self._batch_tokens:
             raise EngineError(f"Logits are wanted for {rows} tokens, more than the {self._batch_tokens} of a batch.")
+        if count == 1:
+            return [(0, 1)]
         if not count:
             return []
-        starts = list(range(0, max(1, count - rows + 1), self._batch_tokens))
-        if count - starts[-1] > self._batch_tokens:
+        size = max(rows, self._pace.tokens)
+        starts = list(range(0, max(1, count - rows + 1), size))
+        if count - starts[-1] > size:
             starts.append(count - rows)
         return list(zip(starts, [*starts[1:], count], strict=True))
 
     def _decode(self, batch: Any) -> None:
         if self._abort.raised:
             raise Cancelled
+        self._wake()
+        began = time.perf_counter()
         code = ffi.llama_decode(self._pointer, batch)
+        if self._waits:
+            ffi.llama_synchronize(self._pointer)
         if code == _ABORTED:
             raise Cancelled
         if code != 0:
             raise EngineError(f"The model {self.weights.path.name} failed to evaluate a batch (code {code}).")
         self.evaluated += int(batch.n_tokens)
+        self._pace.learn(int(batch.n_tokens), (time.perf_counter() - began) * 1e3)
 
-    def logits(self, back: int = 0) -> FloatArray:
-        """Return the logits of the token `back` before the last, shape (vocabulary_size,).
+    def read_logits(self, back: int, address: int) -> None:
+        """Copy the logits of the token `back` before the last, as many float32 as the vocabulary has, to `address`.
 
-        A view, good until the next decode; there are as many as that decode kept.
+        There are as many as the last decode kept.
         """
-        found = ffi.llama_get_logits_ith(self._pointer, -1 - back)
-        return np.ctypeslib.as_array(found, (self.weights.vocabulary_size,))
+        ctypes.memmove(address, ffi.llama_get_logits_ith(self._pointer, -1 - back), self._logit_bytes)
 
     def trim(self, position: int) -> int:
         """Forget everything from `position` on; returns how many positions are left.
 
         That is `position`, or 0 where a model cannot forget a part (recurrent and hybrid ones) and so forgets all.
         """
+        if not self._pointer:
+            return 0
         if ffi.llama_memory_seq_rm(self._memory, 0, position, -1):
             return position
         ffi.llama_memory_clear(self._memory, True)
@@ -236,7 +298,7 @@ class Context:
 
         Of a recurrent model it is none: the batch that was broken off has spoilt its state, whatever is reported.
         """
-        if self.weights.recurrent:
+        if self.weights.recurrent or not self._pointer:
             return 0
         return int(ffi.llama_memory_seq_pos_max(self._memory, 0)) + 1
 
@@ -249,6 +311,7 @@ class Context:
 
     def unpack(self, packed: npt.NDArray[np.uint8]) -> bool:
         """Take up a timeline that `pack` returned in the place of what is there; False, all forgotten, on failure."""
+        self._wake()
         ffi.llama_memory_clear(self._memory, False)
         if ffi.llama_state_seq_set_data(self._pointer, packed.ctypes.data_as(_BYTES), packed.nbytes, 0):
             return True
@@ -258,10 +321,10 @@ class Context:
     def close(self) -> None:
         """Free the context and its batches."""
         if self._pointer:
-            self._tokens.close()
-            self._vectors.close()
             ffi.llama_free(self._pointer)
             self._pointer = None
+        self._tokens.close()
+        self._vectors.close()
 
 
 def _context_params(options: EngineOptions, *, states: bool) -> Any:
@@ -296,12 +359,17 @@ class _Batch:
 
     def fill(self, count: int, at: int, rows: int) -> Any:
         """Set `count` positions from `at` on, output wanted for the last `rows`; returns the C struct."""
+        self._batch.n_tokens = count
+        if count == 1:
+            self._position[0], self._wanted[0] = at, 1
+            return self._batch
         self._position[:count] = np.arange(at, at + count)
         self._wanted[:count] = 0
         self._wanted[max(0, count - rows) : count] = 1
-        self._batch.n_tokens = count
         return self._batch
 
     def close(self) -> None:
         """Free the arrays."""
-        ffi.llama_batch_free(self._batch)
+        if self._batch is not None:
+            ffi.llama_batch_free(self._batch)
+            self._batch = None

@@ -15,16 +15,17 @@ class LogitMemo:
     def __init__(self, vocabulary_size: int) -> None:
         rows = max(_ROWS[0], min(_ROWS[1], _MOST_BYTES // (4 * vocabulary_size)))
         self._rows = np.empty((rows, vocabulary_size), np.float32)
+        self._address, self._row_bytes = self._rows.ctypes.data, self._rows.strides[0]
         self._positions = np.full(rows, -1, np.int64)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def note(self, position: int, logits: FloatArray) -> None:
-        """Keep a copy of the logits after the token at `position`."""
+    def note(self, position: int) -> int:
+        """Return the address to which the logits after the token at `position` are to be copied; it holds them now."""
         row = position % len(self._rows)
-        self._rows[row] = logits
         self._positions[row] = position
+        return self._address + row * self._row_bytes
 
     def holds(self, position: int) -> bool:
         """Whether the logits after the token at `position` are known."""

@@ -113,6 +113,17 @@ class Pair:
         finally:
             cancel.forget(self._abort.raise_flag)
 
+    def unload(self, tier: Tier) -> None:
+        """Free one model's memory, of an exit pair that half's; it is loaded again when it is needed.
+
+        Its tokeniser stays, so prompts are made and priced as before.
+        """
+        self._sessions[tier].unload()
+
+    def resident(self, tier: Tier) -> bool:
+        """Whether that model's weights are in memory now."""
+        return self._weights[tier].pointer is not None
+
     def close(self) -> None:
         """Free both models."""
         for context in self._contexts:

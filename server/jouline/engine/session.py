@@ -36,6 +36,9 @@ class Session(Protocol):
     def held(self) -> list[int]:
         """All that is evaluated: the timeline, and what it was before it was taken back; not to be changed."""
 
+    def unload(self) -> None:
+        """Free the model's memory and forget everything; the next `sync` loads it again."""
+
     def step(self, token: int) -> None:
         """Append one token."""
 
@@ -113,11 +116,18 @@ class _Timeline:
         self.length = len(self.held)
 
     def grew(self, tokens: list[int], rows: int) -> None:
-        """Note that the context holds `tokens` now, with logits for the last `rows`."""
-        self.held = tokens
-        self.length = len(tokens)
+        """Note that the context holds `tokens` too now, behind what it held, with logits for the last `rows`."""
+        self.held += tokens
+        self.length = len(self.held)
         for back in range(rows):
-            self.memo.note(self.length - 1 - back, self.context.logits(back))
+            self.context.read_logits(back, self.memo.note(self.length - 1 - back))
+
+    def unload(self) -> None:
+        """Forget everything and free the context with its weights."""
+        self.held, self.length, self.prompt = [], 0, 0
+        self.memo.forget(0)
+        self.shelf.clear()
+        self.context.unload()
 
     def logits(self, back: int) -> FloatArray:
         """Return the logits after the token `back` before the last."""
@@ -140,7 +150,7 @@ class _Timeline:
 
     def _parked(self) -> Parked:
         states = None if self.states is None else self.states[: len(self.held)].copy()
-        return Parked(tokens=self.held, packed=self.context.pack(), states=states)
+        return Parked(tokens=list(self.held), packed=self.context.pack(), states=states)
 
 
 class TokenSession:
@@ -161,18 +171,19 @@ class TokenSession:
         if line.usable(wanted, rows) == len(wanted):
             line.length, self.evaluated = len(wanted), 0
             return 0.0
-        self.evaluated = len(wanted) - line.rewind(wanted, rows)
-        self._append(wanted, rows)
+        keep = line.rewind(wanted, rows)
+        self.evaluated = len(wanted) - keep
+        self._append(wanted[keep:], rows)
         return float(self.evaluated)
 
     def step(self, token: int) -> None:
         """Append one token; where the timeline has gone that way before, nothing is evaluated."""
         line = self._line
-        wanted = [*line.held[: line.length], token]
-        _check_room(len(wanted), self._context.capacity)
+        _check_room(line.length + 1, self._context.capacity)
         if not line.go_on(token):
+            before = line.held[: line.length] if self._context.weights.recurrent else []
             line.cut(line.length)
-            self._append(wanted, 1)
+            self._append([*before[len(line.held) :], token], 1)
 
     def logits(self, back: int = 0) -> FloatArray:
         """See `Session.logits`."""
@@ -192,21 +203,25 @@ class TokenSession:
         """All that is evaluated: the timeline, and what it was before it was taken back; not to be changed."""
         return self._line.held
 
+    def unload(self) -> None:
+        """See `Session.unload`."""
+        self._line.unload()
+
     @property
     def shelf(self) -> Shelf:
         """The timelines put aside."""
         return self._line.shelf
 
-    def _append(self, wanted: list[int], rows: int) -> None:
+    def _append(self, tokens: list[int], rows: int) -> None:
         line, context = self._line, self._context
         at = len(line.held)
-        rows = max(1, min(rows, len(wanted) - at))
+        rows = max(1, min(rows, len(tokens)))
         try:
-            context.decode_tokens(wanted[at:], at, self.states, rows=rows)
-            line.grew(wanted, rows)
+            context.decode_tokens(tokens, at, self.states, rows=rows)
+            line.grew(tokens, rows)
         except BaseException:  # an interrupt from the keyboard too
             kept = context.kept()
-            line.believe(wanted, kept if self.states is None else min(kept, context.stored))
+            line.believe(line.held[:at] + tokens, kept if self.states is None else min(kept, context.stored))
             raise
 
 
@@ -230,6 +245,10 @@ class ExitSession:
     def held(self) -> list[int]:
         """All that the back has evaluated; not to be changed."""
         return self._line.held
+
+    def unload(self) -> None:
+        """See `Session.unload`."""
+        self._line.unload()
 
     @property
     def shelf(self) -> Shelf:
@@ -277,7 +296,7 @@ class ExitSession:
         rows = min(rows, len(wanted) - at)
         try:
             self._context.decode_states(states[at : len(wanted)], at, rows=rows)
-            line.grew(wanted, rows)
+            line.grew(wanted[at:], rows)
         except BaseException:  # an interrupt from the keyboard too
             line.believe(wanted, self._context.kept())
             raise

@@ -15,6 +15,8 @@ from jouline.engine.prefix import common_prefix
 from jouline.pipeline.costs import Costs
 
 FITTED = "cost fitted to longer requests, as this one was shorter than a step of a counter or could not be read"
+_ELSEWHERE = 64  # tokens: a prompt that has so many new ones is of another place
+_PLACES = 8
 _NATURAL_STOPS = ("line", "end", "block", "length")
 
 
@@ -35,19 +37,32 @@ class AlwaysLarge:
 
         It is fixed, not learned from answers that came to their end: those are the sure and short ones.
         """
-        self._timeline: tuple[int, ...] = ()
+        self._timelines: list[tuple[int, ...]] = [()]  # the current one last; those before it were put aside
         self.natural_tokens = natural_tokens
 
     def ask(self, prompt: tuple[int, ...], answer: tuple[int, ...]) -> int:
         """Move the timeline to `prompt` and `answer`; returns the prompt tokens that would have been evaluated."""
-        kept = min(common_prefix(self._timeline, prompt), len(prompt) - 1)
-        self._timeline = prompt + answer
-        return len(prompt) - kept
+        known = self._leave(prompt)
+        self._timelines.append(prompt + answer)
+        return len(prompt) - known
 
     def stop(self, prompt: tuple[int, ...], evaluated: int) -> None:
         """Move the timeline as far as a request that was stopped got: its prompt's first `evaluated` tokens."""
-        known = common_prefix(self._timeline, prompt)
-        self._timeline = prompt[: max(known, evaluated)]
+        known = self._leave(prompt)
+        self._timelines.append(prompt[: max(known, evaluated)])
+
+    def _leave(self, prompt: tuple[int, ...]) -> int:
+        """Return how much of `prompt` stands in any timeline, and put the current one aside if it is another place's.
+
+        The engine does the same (`jouline.engine.session`): going back to a place costs no model a new evaluation.
+        """
+        reaches = [common_prefix(timeline, prompt) for timeline in self._timelines]
+        best = max(range(len(reaches)), key=reaches.__getitem__)
+        known = reaches[best]
+        if len(prompt) - known < _ELSEWHERE or known == len(self._timelines[best]):
+            del self._timelines[best]
+        del self._timelines[: len(self._timelines) - _PLACES]
+        return known
 
     def length(self, runs: tuple[Run, ...]) -> float:
         """Return how many tokens it would have written: those of the last run if that came to its natural end."""
