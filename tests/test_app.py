@@ -292,3 +292,21 @@ def test_the_last_answer_at_a_place_can_be_explained(app: App) -> None:
 
     assert completion == app.explain(request.uri, request.offset)
     assert app.explain(request.uri, request.offset + 1) is None
+
+
+def test_several_candidates_differ_and_a_file_of_secrets_has_none(app: App) -> None:
+    """The real pair's texts, the first the one that it would give alone; what is withheld has its reason."""
+    alone = app.complete(at_mark(SOURCE, trigger="invoked", cache=False), CancelToken())
+    several = app.complete(at_mark(SOURCE, trigger="invoked", candidates=3), CancelToken())
+    texts = [several.text, *(other.text for other in several.others)]
+    assert texts[0] == alone.text
+    assert 1 < len(texts) <= 3
+    assert len(set(texts)) == len(texts)
+
+    app.reconfigure(Config(exclude=("box.py",)))
+    withheld = app.complete(at_mark(SOURCE, trigger="invoked"), CancelToken())
+    assert (withheld.action, withheld.text) == ("skip", "")
+    app.reconfigure(Config())
+    app.visited("file:///home/.env", "python", "TOKEN = 1\n")
+    app.visited("file:///b.py", "python", "x = 1\n")
+    assert list(app._parts.pipeline._completer._surroundings._visited) == ["file:///b.py"]

@@ -35,6 +35,7 @@ from jouline.pipeline.costs import Costs
 from jouline.pipeline.exclusions import Exclusions
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.serve import Pipeline
+from jouline.pipeline.surroundings import Surroundings
 from jouline.pipeline.warmup import warm_up
 from jouline.router.calibration import Calibration
 from jouline.router.router import ConfidenceRouter, LearnedRouter, Router, open_router
@@ -124,6 +125,10 @@ class App:
     def complete(self, request: CompletionRequest, cancel: CancelToken) -> Completion:
         """Answer a request and wait for it."""
         return self.submit(request, cancel).result()
+
+    def visited(self, uri: str, language: str, text: str) -> None:
+        """Note that a document was opened, so that pieces of it may be shown to the models elsewhere; any thread."""
+        self._parts.pipeline.visited(CompletionRequest(uri=uri, language=language, text=text, offset=0))
 
     def feedback(self, feedback: Feedback) -> None:
         """Note what the person did with a suggestion."""
@@ -274,7 +279,8 @@ def _choose(folders: Folders, config: Config) -> tuple[PairCard, list[str]]:
 def _wire(card: PairCard, opened: tuple[Pair, int], meters: Meters, books: Books, known: CostBook) -> Parts:
     pair, context_tokens = opened
     options = PipelineOptions(anchored=True)
-    completer = Completer(pair, {"small": card.small, "large": card.large}, options, context_tokens)
+    cards: dict[Tier, StageCard] = {"small": card.small, "large": card.large}
+    completer = Completer(pair, cards, options, context_tokens, Surroundings())
     with meters.window() as warming:
         costs = _warm(completer, meters, Costs(meters, known, _names(card), _device(card, meters)))
     books.other("warm-up", warming.measurement, extra_share=_extra_share(card))

@@ -66,6 +66,7 @@ class ScriptedApp:
 
     def __init__(self) -> None:
         self.asked: asyncio.Queue[Pending] = asyncio.Queue()
+        self.seen: list[tuple[str, str, str]] = []
         self.feedbacks: list[Feedback] = []
         self.configs: list[Config] = []
         self.totals = Totals()
@@ -82,6 +83,10 @@ class ScriptedApp:
         cancel.listen(lambda: None if future.done() else future.set_exception(Cancelled()))
         self.asked.put_nowait(Pending(request=request, cancel=cancel, future=future))
         return future
+
+    def visited(self, uri: str, language: str, text: str) -> None:
+        self.seen.append((uri, language, text))
+        self.news()
 
     def feedback(self, feedback: Feedback) -> None:
         self.feedbacks.append(feedback)

@@ -9,7 +9,7 @@ from tests.lsp.editor import URI
 from tests.lsp.fake import ScriptedEditor
 
 from jouline.cancel import Cancelled
-from jouline.completion import Feedback
+from jouline.completion import Candidate, Feedback
 from jouline.errors import EngineError
 
 SOURCE = "def add(a, b):\n    return \n"
@@ -258,3 +258,34 @@ async def test_accepting_reaches_the_engine_once(editor: ScriptedEditor):
         Feedback(completion_id="5", outcome="shown"),
         Feedback(completion_id="5", outcome="accepted", chars=5),
     ]
+
+
+async def test_candidates_are_items_of_their_own(editor: ScriptedEditor):
+    """Who asks by hand may cycle through up to three; whichever is taken is reported for the one completion."""
+    await editor.ready()
+    editor.open(SOURCE)
+    waiting = editor.complete(1, 11, trigger_kind=types.InlineCompletionTriggerKind.Invoked)
+    asked = await editor.asked()
+    assert asked.request.candidates == 3
+    asked.answer("a + b", id="41", others=(Candidate(text="b + a"), Candidate(text="sum((a, b))")))
+    items = (await waiting).items
+    assert [item.insert_text for item in items] == ["a + b", "b + a", "sum((a, b))"]
+    assert [item.command.arguments for item in items] == [("41",), ("41.1",), ("41.2",)]
+
+    taken = types.ExecuteCommandParams(command="jouline.accepted", arguments=["41.2"])
+    await editor.request(types.WORKSPACE_EXECUTE_COMMAND, taken)
+    await editor.until(lambda: Feedback(completion_id="41", outcome="accepted", chars=11) in editor.app.feedbacks)
+
+
+async def test_a_file_of_secrets_is_never_passed_on(editor: ScriptedEditor):
+    """Neither when it is opened nor when it is completed in; the state says why, once."""
+    await editor.ready({"exclude": ["generated/"]})
+    for uri, reason in (("file:///home/.env", "secrets"), ("file:///generated/a.py", "jouline.exclude")):
+        editor.open("TOKEN=\n", uri=uri)
+        assert (await editor.complete(0, 6, uri=uri)).items == ()
+        status = await editor.state("off")
+        assert reason in status["message"]
+    assert editor.app.seen == []
+    editor.open(SOURCE)
+    await editor.until(lambda: editor.app.seen == [(URI, "python", SOURCE)])
+    assert editor.app.asked.empty()

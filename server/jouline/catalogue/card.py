@@ -34,7 +34,9 @@ class FimCard:
 
     `suffix-prefix` is SUFFIX s PREFIX p; `prefix-suffix-middle` is PREFIX p SUFFIX s MIDDLE; `suffix-prefix-middle`
     is SUFFIX s PREFIX p MIDDLE. The markers are names of tokens in the model's vocabulary; any token of `end` ends
-    the middle. The suffix given is cut to `suffix_tokens`.
+    the middle. The suffix given is cut to `suffix_tokens`. In front of it all stand pieces of other files, of at most
+    `excerpt_tokens` in all, where that is not 0; where `file` names a marker, each behind it with its file's name, as
+    the completed file then is too.
     """
 
     layout: Layout
@@ -43,6 +45,8 @@ class FimCard:
     middle: str | None
     end: tuple[str, ...]
     suffix_tokens: int
+    excerpt_tokens: int = 0
+    file: str | None = None
 
     @property
     def markers(self) -> tuple[str, ...]:
@@ -183,6 +187,8 @@ def _family(family_id: str, path: Path, row: dict[str, Any]) -> FamilyCard:
             middle=row.pop("middle", None),
             end=tuple(row.pop("end")),
             suffix_tokens=row.pop("suffix_tokens", SUFFIX_TOKENS[row["layout"]]),
+            excerpt_tokens=row.pop("excerpt_tokens", 0),
+            file=row.pop("file", None),
         )
         del row["layout"]
         lists = {key: tuple(row.pop(key)) for key in ("architectures", "names", "sources")}

@@ -26,6 +26,7 @@ def register(commands: Any) -> None:
     _add_calibrate(actions)
     _add_evaluate(actions)
     _add_retype(actions)
+    _add_excerpts(actions)
     _add_simulate(actions)
     _add_floor(actions)
     _add_report(actions)
@@ -97,6 +98,16 @@ def _add_retype(actions: Any) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=_needs_libraries(_retype))
+
+
+def _add_excerpts(actions: Any) -> None:
+    parser = actions.add_parser("excerpts", help="what pieces of other files are worth in the prompt")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a package's folder")
+    parser.add_argument("--places", type=_count, default=500, help="over all packages (default 500)")
+    parser.add_argument("--tokens", type=_count, default=128, help="of the prompt for other files (default 128)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=_needs_libraries(_excerpts))
 
 
 def _add_simulate(actions: Any) -> None:
@@ -208,6 +219,16 @@ def _retype(args: argparse.Namespace) -> int:
     _check_paths(args.paths)
     rows = retype_with_pair(args.paths, args.router, per_group=args.blocks, savings=_SAVINGS, seed=args.seed)
     print(json.dumps({"policies": rows}) if args.json else sequence_text(rows))
+    return 0
+
+
+def _excerpts(args: argparse.Namespace) -> int:
+    from jouline.lab.live import excerpts_with_pair
+    from jouline.lab.report import excerpts_text
+
+    _check_paths(args.paths)
+    rows = excerpts_with_pair(args.paths, places=args.places, tokens=args.tokens, seed=args.seed)
+    print(json.dumps({"choices": rows}) if args.json else excerpts_text(rows))
     return 0
 
 

@@ -1,5 +1,6 @@
 """Collection with the real pair: opens it, shows progress, closes it."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +19,7 @@ from jouline.errors import ConfigError
 from jouline.lab.asks import is_problems, of_places, of_problems
 from jouline.lab.collect import Collector, plan
 from jouline.lab.entrants import entrants
+from jouline.lab.excerpts import measure
 from jouline.lab.gather import Candidate, Gatherer
 from jouline.lab.places import sources
 from jouline.lab.retype import blocks, policies, retype
@@ -93,6 +95,30 @@ def retype_with_pair(
         bar = progress.add_task("blocks", total=len(drawn))
         chosen = policies(router, savings, seed=seed)
         return retype(completer, drawn, chosen, seed=seed, tell=lambda count: progress.advance(bar, count))
+
+
+def excerpts_with_pair(paths: Sequence[Path], *, places: int, tokens: int, seed: int) -> list[dict[str, Any]]:
+    """Complete places below `paths` with and without pieces of other files in the prompt."""
+    found = sources(paths)
+    drawn = list(plan(found, places=places, per_line=1, seed=seed))
+    total = sum(len(walk.offsets) for _, _, walks in drawn for walk in walks)
+    if not total:
+        raise ConfigError("There is no Python code with places to complete at in what was named.")
+    card = load_catalogue().pair()
+    pair, context_tokens = open_pair(card, Folders.find())
+    cards: dict[Tier, StageCard] = {"small": card.small, "large": card.large}
+    with contextlib.closing(pair), _progress() as progress:
+        bar = progress.add_task("places", total=total)
+        return measure(
+            pair,
+            cards,
+            context_tokens,
+            drawn,
+            found,
+            tokens=tokens,
+            seed=seed,
+            tell=lambda count: progress.advance(bar, count),
+        )
 
 
 @contextmanager

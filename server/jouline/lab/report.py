@@ -55,6 +55,25 @@ def sequence_text(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def excerpts_text(rows: Sequence[dict[str, Any]]) -> str:
+    """Return what pieces of other files are worth as Markdown."""
+    lines = [
+        f"{rows[0]['places']} places; gains in points over {rows[0]['gatherers']} [95 % bootstrap over packages].",
+        "",
+        "| shown | small right % | gain | large right % | gain | prompt tokens | CPU ms, both | gathering ms, p95 |",
+        f"|{' --- |' * 8}",
+    ]
+    for row in rows:
+        both = " | ".join(
+            f"{100 * row[f'{tier}_right']:.1f} | "
+            + _with_interval(row[f"{tier}_gain"], row[f"{tier}_gain_ci95"], 100, "{:+.1f}")
+            for tier in ("small", "large")
+        )
+        cost = f"{row['prompt_tokens']:.0f} | {1e3 * row['cpu_seconds']:.0f} | {row['gather_cpu_ms_p95']:.1f}"
+        lines.append(f"| {row['gatherers']} | {both} | {cost} |")
+    return "\n".join(lines)
+
+
 def simulation_text(report: dict[str, Any]) -> str:
     """Return a simulation as Markdown."""
     log = report["log"]

@@ -52,6 +52,11 @@ async def did_change_configuration(ls: Server, params: types.DidChangeConfigurat
         await ls.pull_settings()
 
 
+def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
+    """Note the document among those visited; `wire` has taken it up before."""
+    ls.visit(params.text_document.uri)
+
+
 def shutdown(ls: Server, *_params: object) -> None:
     """Note that the client leaves as it should."""
     ls.asked_to_shut_down = True
@@ -117,6 +122,7 @@ FEATURES: dict[str, Callable[..., Any]] = {
     types.INITIALIZE: initialize,
     types.INITIALIZED: initialized,
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: did_change_configuration,
+    types.TEXT_DOCUMENT_DID_OPEN: did_open,
     types.SHUTDOWN: shutdown,
     types.EXIT: exit_,
     protocol.DID_SHOW: did_show,

@@ -67,6 +67,9 @@ class App(Protocol):
     def submit(self, request: CompletionRequest, cancel: CancelToken) -> "Future[Completion]":
         """Answer a request in the engine's thread."""
 
+    def visited(self, uri: str, language: str, text: str) -> None:
+        """Learn that a document was opened; asked on the event loop."""
+
     def feedback(self, feedback: Feedback) -> None:
         """Learn what became of a suggestion."""
 

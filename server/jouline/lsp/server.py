@@ -306,6 +306,12 @@ class Server(LanguageServer):
         """The engine, None while it is not open."""
         return self._host.app
 
+    def visit(self, uri: str) -> None:
+        """Note that a document was opened; one that is switched off here is of no use to the others either."""
+        document = self.protocol.documents.get(uri)
+        if self._host.app and document and self._off_here(document) is None:
+            self._host.app.visited(document.uri, document.language, document.text)
+
     # What the editor is told
 
     def feed_back(self, feedback: Feedback | None) -> None:

@@ -1,5 +1,6 @@
 """pygls' protocol with what it lacks for us: exact documents, plain payloads, and an answer to every request."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from cattrs import Converter
@@ -42,9 +43,11 @@ class Protocol(LanguageServerProtocol):
         return "utf-8" if encoding == "utf-8" else "utf-32" if encoding == "utf-32" else "utf-16"
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
-    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
-        """Take up a document."""
+    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Iterator[Any]:
+        """Take up a document, then tell the server's own handler."""
         self.documents.open(params.text_document)
+        if handler := self.fm.features.get(types.TEXT_DOCUMENT_DID_OPEN):
+            yield handler, (params,), None  # as pygls has its built-in handlers call a server's own
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:

@@ -12,9 +12,11 @@ from jouline.engine.generate import Limits
 from jouline.engine.healing import split_stub
 from jouline.pipeline.anchor import MOST_TYPED_CHARS, Anchors, Head, Suffix
 from jouline.pipeline.context import suffix_window, window_start
-from jouline.pipeline.fim import arrange
+from jouline.pipeline.fim import arrange, mark_files
 from jouline.pipeline.lines import LineTokens
 from jouline.pipeline.options import PipelineOptions
+from jouline.pipeline.scene import Excerpt, file_name
+from jouline.pipeline.surroundings import Surroundings
 
 _CHARS_PER_TOKEN = 3  # fewer than code has on average (3.9 measured), so that the window seldom needs a second cut
 _SUFFIX_CHARS_PER_TOKEN = 6  # more than code has, so that the token limit decides
@@ -62,9 +64,16 @@ class Completer:
     """Renders prompts for a pair and has them answered."""
 
     def __init__(
-        self, engine: Engine, cards: Mapping[Tier, StageCard], options: PipelineOptions, context_tokens: int
+        self,
+        engine: Engine,
+        cards: Mapping[Tier, StageCard],
+        options: PipelineOptions,
+        context_tokens: int,
+        surroundings: Surroundings | None = None,
     ) -> None:
-        """`context_tokens` is what both models were opened with."""
+        """`context_tokens` is what both models were opened with; without `surroundings` no other file is shown."""
+        self._surroundings = surroundings
+        self._fronts: dict[Tier, tuple[Sequence[Excerpt], list[int]]] = {}
         self._engine = engine
         self._cards = cards
         self._context_tokens = context_tokens
@@ -128,6 +137,11 @@ class Completer:
         """Evaluate a prompt that `ahead` gave; returns the work done. Raises Cancelled when somebody types again."""
         return self._engine.prepare(tier, prompt.tokens, cancel)
 
+    def visited(self, request: CompletionRequest) -> None:
+        """Note that a request's document was opened, so that pieces of it may be shown elsewhere; any thread."""
+        if self._surroundings is not None:
+            self._surroundings.visit(request.uri, request.language, request.text)
+
     def _tier(self, tier: Tier) -> Tier:
         return "small" if self._engine.one_vocabulary and self._asked_alike else tier
 
@@ -143,7 +157,8 @@ class Completer:
         limit = min(fim.suffix_tokens, self._context_tokens // 4)
         behind, moved = self._suffix(request, tier, limit, fresh=fresh)
         suffix = lines(behind)[:limit]
-        budget = self._context_tokens - len(suffix) - _MARKERS - self._room(room)
+        front = self._front(request, tier)
+        budget = self._context_tokens - len(front) - len(suffix) - _MARKERS - self._room(room)
         fresh, chars = fresh or moved, budget * _CHARS_PER_TOKEN
         while True:
             before, typed, stub = self._before(request, tier, chars, fresh=fresh, ahead=ahead)
@@ -152,8 +167,35 @@ class Completer:
                 break
             fresh, chars = True, chars - max(1, min(self._options.window_step_chars, chars // 2))
         special, begin = partial(self._engine.special, tier), self._engine.begin(tier)
-        tokens = arrange(fim, special, prefix=prefix, suffix=suffix, typed=middle)
+        tokens = arrange(fim, special, prefix=prefix, suffix=suffix, typed=middle, front=front)
         return Prompt(tokens=tokens if begin is None else (begin, *tokens), stub=stub)
+
+    def _front(self, request: CompletionRequest, tier: Tier) -> list[int]:
+        """Return the ids of pieces of other files; those that do not fit are left out, the least helpful first."""
+        fim = self._cards[tier].fim
+        limit = min(fim.excerpt_tokens, self._context_tokens // 3)
+        if not limit or self._surroundings is None:
+            return []
+        chosen = self._surroundings.around(
+            request,
+            chars=limit * _CHARS_PER_TOKEN,
+            seen_chars=self._context_tokens * _CHARS_PER_TOKEN,
+            step_chars=self._options.window_step_chars,
+        )
+        known = self._fronts.get(tier)
+        if known is None or known[0] is not chosen:
+            known = self._fronts[tier] = chosen, self._marked(request, tier, chosen, limit)
+        return known[1]
+
+    def _marked(self, request: CompletionRequest, tier: Tier, chosen: Sequence[Excerpt], limit: int) -> list[int]:
+        files = [(excerpt.name, excerpt.text) for excerpt in chosen]
+        fim, special, lines = self._cards[tier].fim, partial(self._engine.special, tier), self._lines[tier]
+        while files:
+            front = mark_files(fim, special, files, lines, file_name(request.uri))
+            if len(front) <= limit:
+                return front
+            files = files[1:]
+        return []
 
     def _room(self, wanted: int) -> int:
         return min(wanted, self._context_tokens // 2)

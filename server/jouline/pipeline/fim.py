@@ -19,17 +19,39 @@ def arrange(
     prefix: Sequence[int],
     suffix: Sequence[int],
     typed: Sequence[int] = (),
+    front: Sequence[int] = (),
 ) -> tuple[int, ...]:
     """Return the prompt's ids; `special` gives a marker's id, `typed` is what follows the prefix up to the cursor.
 
+    `front` are other files: before all else where the layout marks files, else at the beginning of the prefix.
+
     Raises EngineError if the model's vocabulary lacks a marker of its card.
     """
-    first = [_marker(fim.prefix, special), *prefix]
+    before, within = (front, ()) if fim.file is not None else ((), front)
+    first = [_marker(fim.prefix, special), *within, *prefix]
     second = [_marker(fim.suffix, special), *suffix]
     middle = [_marker(fim.middle, special)] if fim.middle is not None else []
     if fim.layout == "prefix-suffix-middle":
-        return (*first, *second, *middle, *typed)
-    return (*second, *first, *typed, *middle)
+        return (*before, *first, *second, *middle, *typed)
+    return (*before, *second, *first, *typed, *middle)
+
+
+def mark_files(
+    fim: FimCard,
+    special: Callable[[str], int | None],
+    files: Sequence[tuple[str, str]],
+    tokenise: Callable[[str], Sequence[int]],
+    name: str,
+) -> list[int]:
+    """Return the ids of pieces of other files, each a name and a text, and the head of the file `name` behind them.
+
+    Raises EngineError as `arrange` does.
+    """
+    if fim.file is None:
+        return [token for _, text in files for token in tokenise(text)]
+    marker = _marker(fim.file, special)
+    parts = [(marker, *tokenise(f"{each}\n{text}")) for each, text in files]
+    return [token for part in (*parts, (marker, *tokenise(f"{name}\n"))) for token in part]
 
 
 def _marker(name: str, special: Callable[[str], int | None]) -> int:

@@ -104,9 +104,18 @@ class Pipeline:
         return self._offer(request, work)
 
     def _decline(self, request: CompletionRequest) -> str | None:
+        return self.withheld(request) or (hold_back(request) if request.gate else None)
+
+    def withheld(self, request: CompletionRequest) -> str | None:
+        """Return why no model is shown the request's document, None where it may be; any thread may ask."""
         if len(request.text) > self._options.max_document_chars:
             return f"The file is larger than {self._options.max_document_chars / 1e6:.0f} million characters."
-        return self.exclusions.of_place(request) or (hold_back(request) if request.gate else None)
+        return self.exclusions.of_place(request)
+
+    def visited(self, request: CompletionRequest) -> None:
+        """Note a request's document among those opened, unless it is withheld; any thread."""
+        if self.withheld(request) is None:
+            self._completer.visited(request)
 
     def _route(self, request: CompletionRequest, work: _Work) -> None:
         started, cpu = time.perf_counter(), time.thread_time()
