@@ -77,6 +77,13 @@ def test_rows_keep_their_order_and_their_fields(scripted, files):
     assert not any(one.gate or one.cache for one in scripted.asked)
 
 
+def test_a_row_may_name_its_language(scripted, files):
+    """By the editors' identifier; Python is the language of rows that name none, or no text."""
+    write(files[0], [{**GOOD[0], "language": "go"}, GOOD[1], {**GOOD[2], "language": 3}])
+    assert run(files) == 0
+    assert [one.language for one in scripted.asked] == ["go", "python", "python"]
+
+
 BAD_ROWS = [
     "not json",
     "[1]",

@@ -59,12 +59,16 @@ def _answer(app: Any, line: bytes, wishes: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(suffix, str):
         return {**row, "error": "The row's `suffix` is not text."}
     try:
-        return {**row, **_complete(app, row["prompt"], suffix, wishes)}
+        language = row.get("language")
+        known = language if isinstance(language, str) else "python"
+        return {**row, **_complete(app, row["prompt"], suffix, wishes, language=known)}
     except JoulineError as error:
         return {**row, "error": str(error)}
 
 
-def _complete(app: Any, prompt: str, suffix: str, wishes: dict[str, Any]) -> dict[str, Any]:
+def _complete(
+    app: Any, prompt: str, suffix: str, wishes: dict[str, Any], *, language: str = "python"
+) -> dict[str, Any]:
     """Return the fields of one completion that fits between `prompt` and `suffix` as they are.
 
     At the start of a line with text behind it whole lines are wanted, so the text ends with a line break.
@@ -72,7 +76,7 @@ def _complete(app: Any, prompt: str, suffix: str, wishes: dict[str, Any]) -> dic
     whole_lines = prompt.endswith("\n") and not suffix.startswith(("\n", "\r"))
     request = CompletionRequest(
         uri="infill:row",
-        language="python",
+        language=language,
         text=prompt + ("\n" if whole_lines else "") + suffix,
         offset=len(prompt),
         trigger="invoked",
