@@ -11,6 +11,8 @@ from jouline.errors import JoulineError
 from jouline.lab.pair import making, measuring
 from jouline.lab.pair.names import PRECISIONS
 
+log = logging.getLogger(__name__)
+
 Step = Callable[[argparse.Namespace], None]
 
 MAKING: dict[str, Step] = {
@@ -37,9 +39,9 @@ def default_folder() -> Path:
     return Path(os.environ.get("JOULINE_TRAIN_DIR") or Path.home() / ".cache" / "jouline-train")
 
 
-def steps(name: str) -> list[Step]:
+def steps(name: str) -> dict[str, Step]:
     """Return the steps that a name on the command line stands for, in order."""
-    return list(TOGETHER[name].values()) if name in TOGETHER else [(MAKING | FINISHING | APART)[name]]
+    return TOGETHER[name] if name in TOGETHER else {name: (MAKING | FINISHING | APART)[name]}
 
 
 def _shape(text: str) -> tuple[int, int]:
@@ -93,7 +95,8 @@ def main() -> int:
     given = parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
-        for step in steps(given.step):
+        for name, step in steps(given.step).items():
+            log.info("%s", name)
             step(given)
     except JoulineError as error:
         print(f"train_models: {error}", file=sys.stderr)  # noqa: T201 - the one sentence of the failure
