@@ -1,13 +1,16 @@
 """The model card: every figure comes from the run's own files, so that the card cannot say what was not measured."""
 
 import json
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jouline.lab.pair import corpus
-from jouline.lab.pair.checkpoint import Progress
-from jouline.lab.pair.network import Shape
+
+if TYPE_CHECKING:  # both need torch, which a card does not
+    from jouline.lab.pair.checkpoint import Progress
+    from jouline.lab.pair.network import Shape
 
 METHOD = """\
 batches of 6,400, bfloat16. Loss: cross-entropy of the whole network, plus half that of the front, of whose
@@ -16,10 +19,11 @@ matrices, AdamW for the rest, constant rate, then linear to 0. A third of the te
 lines and blocks."""
 TEMPLATE = Path(__file__).with_name("card_template.md")
 Rows = Sequence[tuple[str, tuple[str, ...]]]  # what a row of a table says, and where in the figures it stands
+WIDTH = 118
 UNMEASURED = "Not measured for these files."
 
 
-def describe(shape: Shape, progress: Progress, begun_from: str | None) -> dict[str, str]:
+def describe(shape: "Shape", progress: "Progress", begun_from: str | None) -> dict[str, str]:
     """Return what the card says of a network's shape and of its training, as sentences."""
     layers = f"{shape.front} layers in the front and {shape.back} in the back"
     sizes = f"width {shape.width}, feed-forward {shape.hidden}, {shape.heads} heads of {shape.head}"
@@ -41,7 +45,7 @@ def render(run: Path, precision: str) -> str:
     log = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
     recorded = corpus.recorded() | corpus.recorded(corpus.NPM_RECORD)
     return TEMPLATE.read_text("utf-8").format(
-        **json.loads((run / "description.json").read_text("utf-8")),
+        **{name: _wrapped(text) for name, text in json.loads((run / "description.json").read_text("utf-8")).items()},
         precision=precision,
         curve="\n".join(_point(entry) for entry in log if "validation" in entry),
         quality=_section(run / "evaluation.json", _quality),
@@ -58,6 +62,10 @@ def render(run: Path, precision: str) -> str:
 
 def _section(file: Path, text: Callable[[Mapping[str, Any]], str]) -> str:
     return text(json.loads(file.read_text("utf-8"))) if file.exists() else UNMEASURED
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _licence(package: str, stated: str) -> str:
@@ -114,19 +122,21 @@ def _opening(found: Mapping[str, Any]) -> str:
         return f"{found[name]['median']:.0f} ms ({found[f'{name[:-3]}_cpu_ms']['median']:.0f} ms of CPU)"
 
     memory = {tier: f"{size / 1e6:.0f} MB" for tier, size in found["memory_bytes"].items()}
-    return " ".join([
+    return _wrapped(" ".join([
         f"In a new process, nothing warmed up, median of {found['processes']}: loading takes {time('load_ms')},",
         f"the small model's first answer to a full prompt {time('first_answer_ms')} more.",
         f"The small model adds {memory['small']} to the process, the large one {memory['large']} more.",
-    ])  # fmt: skip
+        "Command: `scripts/train_models opening`.",
+    ]))  # fmt: skip
 
 
 def _tokens(found: Mapping[str, Any]) -> str:
     equal = found["files"] - len(found["different"])
-    return " ".join([
+    return _wrapped(" ".join([
         f"llama.cpp gives the ids of `tokenizer.json` on {equal:,} of {found['files']:,} files of the corpus, held-out",
         f"ones included ({found['left_out']} that spell a control token are left out).",
-    ])  # fmt: skip
+        "Command: `scripts/train_models tokens`.",
+    ]))  # fmt: skip
 
 
 def _table(found: Mapping[str, Any], rows: Rows) -> str:
