@@ -1,0 +1,171 @@
+"""When a draft pays: running acceptance, and what passes of one to several tokens cost on this machine (pure).
+
+A draft never changes what is decoded: the large model's own logits choose every token. A draft only decides how many
+positions are evaluated in one pass, so that what it gets wrong costs time and nothing else. (Leviathan, Kalman and
+Matias 2023, "Fast inference from transformers via speculative decoding"; lookup drafts: Saxena 2023, "Prompt lookup
+decoding".)
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+MOST = 8  # tokens in a draft
+Kind = tuple[int, int]  # of a draft: how sure it was, and what a lookup said
+LOOKED_UP: Kind = (1, 2)  # from a lookup alone
+_LEAD_STEP, _LEAD_BINS = 0.5, 16
+_PRIOR_WEIGHT = 8.0
+_FADING = 0.999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassCosts:
+    """Seconds that a pass over 1, 2, … tokens takes, index 0 for one token.
+
+    `small` is a pass of the model that drafts; `large` is one of the model that decides, on top of the small one's
+    where the two are halves of one network (`halves`). `depth` is how many tokens stood before.
+    """
+
+    small: tuple[float, ...]
+    large: tuple[float, ...]
+    halves: bool
+    depth: int = 0
+
+    @property
+    def plain(self) -> float:
+        """A token without drafts."""
+        return self.large[0] + (self.small[0] if self.halves else 0.0)
+
+    @property
+    def batches_pay(self) -> bool:
+        """Whether a few tokens that nobody has seen cost clearly less at once than one after the other."""
+        return not self.halves or self.small[3] < 3 * self.small[0]
+
+    def longer(self, count: int) -> float:
+        """Return what it costs to draft one more token and to check `count` at once rather than one fewer."""
+        return self.large[count - 1] - self.large[count - 2] + self.small[0]
+
+    def at_once(self, count: int) -> float:
+        """Return what it costs to evaluate `count` tokens that nobody has seen, as a lookup drafts them."""
+        return self.large[count - 1] + (self.small[count - 1] if self.halves else 0.0)
+
+
+class DraftCosts:
+    """Pass costs at any depth, on a line between those measured behind few tokens and behind many."""
+
+    _STEP = 64  # tokens; costs are worked out once for each step
+
+    def __init__(self, shallow: PassCosts, deep: PassCosts) -> None:
+        self._shallow = shallow
+        self._deep = deep
+        self._at: dict[int, PassCosts] = {}
+
+    def at(self, depth: int) -> PassCosts:
+        """Return the costs behind `depth` tokens."""
+        step = depth // self._STEP
+        if step not in self._at:
+            self._at[step] = self._between(step * self._STEP)
+        return self._at[step]
+
+    def _between(self, depth: int) -> PassCosts:
+        low, high = self._shallow, self._deep
+        share = 0.0 if high.depth == low.depth else (depth - low.depth) / (high.depth - low.depth)
+
+        def mix(a: tuple[float, ...], b: tuple[float, ...]) -> tuple[float, ...]:
+            return tuple(max(one + share * (other - one), min(one, other) / 2) for one, other in zip(a, b, strict=True))
+
+        return PassCosts(
+            small=mix(low.small, high.small), large=mix(low.large, high.large), halves=low.halves, depth=depth
+        )
+
+
+def spread(measured: Mapping[int, float], upto: int) -> tuple[float, ...]:
+    """Return costs of 1 … `upto` tokens, on straight lines between those measured: two or more, one of them 1."""
+    sizes = sorted(measured)
+    costs: list[float] = []
+    for size in range(1, upto + 1):
+        low = max(one for one in sizes if one <= size)
+        high = min((one for one in sizes if one >= size), default=None)
+        if high is None:
+            low, high = sizes[-2], sizes[-1]
+        slope = 0.0 if high == low else (measured[high] - measured[low]) / (high - low)
+        costs.append(max(measured[low] + slope * (size - low), costs[-1] if costs else 0.0))
+    return tuple(costs)
+
+
+class Acceptance:
+    """How often drafted tokens turned out right, by how sure the draft was; old ones fade."""
+
+    def __init__(self) -> None:
+        self._right: dict[Kind, float] = {}
+        self._seen: dict[Kind, float] = {}
+
+    def of(self, kind: Kind) -> float:
+        """Return the chance that a draft of this kind is right; what was never seen is believed to be a coin's."""
+        seen = self._seen.get(kind, 0.0)
+        return (self._right.get(kind, 0.0) + _PRIOR_WEIGHT * _prior(kind[0])) / (seen + _PRIOR_WEIGHT)
+
+    def learn(self, kind: Kind, *, right: bool) -> None:
+        """Note what became of one."""
+        self._seen[kind] = self._seen.get(kind, 0.0) * _FADING + 1.0
+        self._right[kind] = self._right.get(kind, 0.0) * _FADING + right
+
+
+def lead_kind(lead: float, agreement: int) -> Kind:
+    """Return the kind of a guess: its lead in steps of half a nat, and what a lookup says (1 the same, -1 another)."""
+    return min(_LEAD_BINS - 1, int(min(lead, 99.0) / _LEAD_STEP)), agreement
+
+
+def _prior(step: int) -> float:
+    """Where nothing is known: a lead of 0 is a coin's, of 2 nats 0.8, never quite 1."""
+    return 0.5 + 0.45 * min(1.0, step * _LEAD_STEP / 3.0)
+
+
+class Lookup:
+    """What came last time after the same few tokens, in all that was read lately: prompts of every file, and answers."""
+
+    LENGTH = 3
+
+    def __init__(self, *, capacity: int = 60_000) -> None:
+        self._capacity = capacity
+        self._next: dict[tuple[int, ...], int] = {}
+
+    def read(self, tokens: Sequence[int], start: int = 0) -> None:
+        """Remember what follows what in `tokens`, from index `start` on."""
+        if len(self._next) > self._capacity:
+            self._next.clear()
+        length, following = self.LENGTH, self._next
+        for index in range(max(start, length), len(tokens)):
+            following[tuple(tokens[index - length : index])] = tokens[index]
+
+    def after(self, tokens: Sequence[int]) -> int | None:
+        """Return the token that followed these last ones, None if they are new."""
+        return self._next.get(tuple(tokens[-self.LENGTH :]))
+
+    def run(self, tokens: Sequence[int], most: int) -> list[int]:
+        """Return up to `most` tokens that followed."""
+        tail = list(tokens[-self.LENGTH :])
+        found: list[int] = []
+        while len(found) < most and (token := self._next.get(tuple(tail))) is not None:
+            found.append(token)
+            tail = [*tail[1:], token]
+        return found
+
+
+def best_run(costs: PassCosts, chance: float, most: int) -> int:
+    """Return how many tokens of a lookup's run are worth checking at once, each right with `chance` after the last."""
+    gains = [0.0]
+    expected = 0.0
+    for count in range(1, min(most, len(costs.large) - 1) + 1):
+        expected += chance**count
+        gains.append(expected * costs.plain - (costs.at_once(count + 1) - costs.at_once(1)))
+    return max(range(len(gains)), key=gains.__getitem__)
+
+
+def predicted(costs: PassCosts, drafted: Mapping[int, int], kept: int) -> float:
+    """Return by what factor decoding that took passes of these sizes (count by size) is faster than plain decoding.
+
+    `kept` is how many tokens were decoded in all.
+    """
+    front = costs.small[0] * costs.halves
+    spent = sum(times * (costs.large[size - 1] + front * size) for size, times in drafted.items())
+    return kept * costs.plain / spent if spent else 1.0

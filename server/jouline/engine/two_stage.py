@@ -1,0 +1,244 @@
+"""Two-stage decoding: a small model or a lookup drafts, one pass of the large model checks, every token is the large's.
+
+The session below gives the decode loop nothing but logits, so healing, stops and cancelling know nothing of drafts:
+where the loop takes the drafted token its logits are there already, where it does not the rest of the draft is cut off.
+With an exit rule the small half's choice may stand unchecked; nothing else is ever lost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from jouline.engine.ahead import Ahead, Guess
+from jouline.engine.draft import LOOKED_UP, MOST, Acceptance, DraftCosts, Kind, Lookup, best_run, lead_kind
+from jouline.engine.exit import ExitRule, Signals
+from jouline.engine.llama import FloatArray
+from jouline.engine.prefix import common_prefix
+from jouline.engine.session import Session, TokenSession
+
+_ASKED: Kind = (1, 3)  # the first token of a separate small model's draft
+_REST = 32  # tokens after which drafts that do not pay are tried again
+_MOST_BEHIND = 64  # tokens that a separate small model may have to read before it drafts
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of one answer's drafts and exits; savings are in tokens of plain decoding, as the costs predict."""
+
+    drafted: int = 0
+    accepted: int = 0
+    exited: int = 0
+    saved_by_drafts: float = 0.0
+    saved_by_exit: float = 0.0
+
+
+@dataclass(slots=True)
+class _Answer:
+    """An answer as far as it has come."""
+
+    timeline: list[int]
+    drafted: list[int] = field(default_factory=list)  # evaluated behind the timeline, not chosen yet
+    guesses: list[tuple[int, Kind]] = field(default_factory=list)  # at the current position and at each drafted one
+    exited: bool = False
+    behind: int = 0  # positions before the current one that the large half has not seen
+    decoded: int = 0
+    last: int = 0  # what the large half said to the last guess: 0 nothing yet, 1 the same, 2 another
+
+
+class TwoStageSession:
+    """A large model's timeline, evaluated ahead as far as drafts are likely to be right. See `Session`."""
+
+    def __init__(
+        self, large: Session, small: TokenSession | None, *, costs: DraftCosts, lookup: Lookup, front_share: float = 0.0
+    ) -> None:
+        """`small` is the front of `large` of one network, else a model with the same vocabulary, or None.
+
+        `front_share` is the front's part of the work of a whole pass, 0 for separate models.
+        """
+        self._large = large
+        self._small = small
+        self._all_costs = costs
+        self.costs = costs.at(0)  # of passes behind as many tokens as the present prompt has
+        self._lookup = lookup
+        self._front_share = front_share
+        self._acceptance = Acceptance()
+        self._read: list[int] = []
+        self._rest = 0
+        self._at = _Answer([])
+        self._ahead: Ahead | None = None
+        self._rule: ExitRule | None = None
+        self.tally = Tally()
+        self.evaluated = 0
+
+    @property
+    def tokens(self) -> list[int]:
+        """The large model's timeline; not to be changed."""
+        return self._large.tokens
+
+    def expect(self, ahead: Ahead, rule: ExitRule | None = None) -> None:
+        """Say what the next `sync` begins; without this nothing is drafted and no token exits."""
+        self._ahead, self._rule = ahead, rule
+        self.tally = Tally()
+
+    def sync(self, tokens: Sequence[int], *, rows: int = 1) -> float:
+        """See `Session.sync`; drafts made at once are counted neither as evaluated nor as work."""
+        if self._ahead is None:
+            self._at = _Answer([])
+            work = self._large.sync(tokens, rows=rows)
+            self.evaluated = self._large.evaluated
+            return work
+        self._at = _Answer(list(tokens))
+        self._lookup.read(self._at.timeline, common_prefix(self._read, self._at.timeline))
+        self._read = list(tokens)
+        self.costs = self._all_costs.at(len(tokens))
+        self._at.behind = len(tokens) - common_prefix(self._large.tokens, self._at.timeline) - 1
+        return self._advance(self._ahead)
+
+    def step(self, token: int) -> None:
+        """Go on by the token that was chosen."""
+        if self._ahead is None:
+            self._large.step(token)
+            return
+        self._learn(token)
+        self._at.timeline.append(token)
+        self._ahead.take(token)
+        self._at.decoded += 1
+        if self._at.drafted and self._at.drafted[0] == token:
+            del self._at.drafted[0]
+            self.tally.accepted += 1
+            self.tally.saved_by_drafts += 1.0
+            return
+        self._at.drafted, self._at.guesses = [], []
+        self._advance(self._ahead)
+
+    def logits(self, back: int = 0) -> FloatArray:
+        """See `Session.logits`."""
+        if self._at.exited and self._small:
+            return self._small.logits(back)
+        return self._large.logits(back + len(self._at.drafted))
+
+    def _advance(self, ahead: Ahead) -> float:
+        """Evaluate the timeline and what is drafted behind it; returns the work, in tokens of a whole pass."""
+        work, guess = 0.0, None
+        if self._small and self.costs.halves:
+            work = self._small.sync(self._at.timeline) * self._front_share
+            guess = ahead.guess(self._small.logits())
+        self._at.exited = guess is not None and self._exits(ahead, guess)
+        if self._at.exited:
+            self._at.behind += 1
+            self.evaluated = 0
+            return work
+        drafted = self._draft(ahead, guess)
+        at_once = self._large.sync([*self._at.timeline, *drafted], rows=1 + len(drafted))
+        self.evaluated = max(0, self._large.evaluated - len(drafted))
+        self._at.drafted = drafted
+        self._catch_up(len(drafted))
+        return work + self.evaluated * (1 - self._front_share) if guess else at_once - len(drafted)
+
+    def _exits(self, ahead: Ahead, guess: Guess) -> bool:
+        """Whether the small half's choice stands."""
+        if self._rule is None or not self._rule.exits(self._signals(ahead, guess)):
+            return False
+        self.tally.exited += 1
+        self.tally.saved_by_exit += self.costs.large[0] / self.costs.plain
+        return True
+
+    def _signals(self, ahead: Ahead, guess: Guess) -> Signals:
+        return Signals(
+            lead=guess.lead,
+            logprob=ahead.logprob,
+            decoded=self._at.decoded,
+            behind=self._at.behind,
+            lookup=self._agreement(self._at.timeline, guess.token),
+            last=self._at.last,
+            spelling=int(ahead.spelling),
+            kind=ahead.kind(guess.token),
+        )
+
+    def _catch_up(self, drafted: int) -> None:
+        """Charge exits for the positions that this pass of the large half made good."""
+        if self._at.decoded and self._at.behind:
+            costs, rows = self.costs.large, 1 + drafted
+            extra = costs[min(rows + self._at.behind, len(costs)) - 1] - costs[rows - 1]
+            self.tally.saved_by_exit -= extra / self.costs.plain
+        self._at.behind = 0
+
+    def _draft(self, ahead: Ahead, guess: Guess | None) -> list[int]:
+        most = min(MOST, ahead.room - 1)
+        if most < 1:
+            return []
+        costs = self.costs
+        if costs.batches_pay and not ahead.spelling and (run := self._look_up(ahead, most)):
+            tokens, seconds = run, costs.at_once(1 + len(run)) - costs.at_once(1)
+        elif self._small is None:
+            return []
+        elif guess is not None:
+            tokens = self._go_on(ahead, self._small, guess, most)
+            seconds = costs.large[len(tokens)] - costs.large[0] + len(tokens) * costs.small[0]
+        else:
+            tokens, passes = self._ask(ahead, self._small, most)
+            seconds = costs.large[len(tokens)] - costs.large[0] + passes * costs.small[0]
+        self.tally.drafted += len(tokens)
+        self.tally.saved_by_drafts -= seconds / costs.plain
+        return tokens
+
+    def _look_up(self, ahead: Ahead, most: int) -> list[int]:
+        """Return what came after the same tokens before, as far as checking it at once pays."""
+        run = self._lookup.run(self._at.timeline, best_run(self.costs, self._acceptance.of(LOOKED_UP), most))
+        kept: list[int] = []
+        fork = ahead.fork()
+        for token in run:
+            if not fork.goes_on(token):
+                break
+            kept.append(token)
+            fork.take(token)
+        following = self._lookup.after(self._at.timeline)
+        known = run or ([] if following is None else [following])  # learn of it where it was not worth drafting, too
+        self._at.guesses = [(token, LOOKED_UP) for token in known]
+        return kept
+
+    def _go_on(self, ahead: Ahead, small: TokenSession, guess: Guess | None, most: int) -> list[int]:
+        """Have the small model go on from `guess` as long as one more token is likely to pay."""
+        fork, tokens, timeline, chance = ahead.fork(), list[int](), list(self._at.timeline), 1.0
+        self._at.guesses = []
+        while guess is not None:
+            kind = lead_kind(guess.lead, self._agreement(timeline, guess.token))
+            self._at.guesses.append((guess.token, kind))
+            chance *= self._acceptance.of(kind)
+            pays = chance * self.costs.plain > self.costs.longer(len(tokens) + 2)
+            if len(tokens) >= most or not pays or not fork.goes_on(guess.token):
+                break
+            tokens.append(guess.token)
+            timeline.append(guess.token)
+            fork.take(guess.token)
+            small.sync(timeline)
+            guess = fork.guess(small.logits())
+        return tokens
+
+    def _ask(self, ahead: Ahead, small: TokenSession, most: int) -> tuple[list[int], int]:
+        """Return a separate small model's draft and its passes; one whose drafts do not pay is left in peace a while."""
+        pays = self._acceptance.of(_ASKED) * self.costs.plain > self.costs.longer(2)
+        behind = len(self._at.timeline) - common_prefix(small.tokens, self._at.timeline)
+        if behind > _MOST_BEHIND or not (pays or self._rest >= _REST):
+            self._rest += 1
+            return [], 0
+        self._rest = 0
+        small.sync(self._at.timeline)
+        tokens = self._go_on(ahead, small, ahead.guess(small.logits()), most)
+        return tokens, behind + len(tokens)
+
+    def _agreement(self, timeline: Sequence[int], token: int) -> int:
+        found = self._lookup.after(timeline)
+        return 0 if found is None else 1 if found == token else -1
+
+    def _learn(self, token: int) -> None:
+        """Note whether the guess at this place was right, where the large model has told."""
+        if self._at.exited or not self._at.guesses:
+            return
+        guessed, kind = self._at.guesses.pop(0)
+        self._acceptance.learn(kind, right=guessed == token)
+        if self._decoded_by_small_model(kind):
+            self._acceptance.learn(_ASKED, right=guessed == token)
+        self._at.last = 1 if guessed == token else 2
+
+    def _decoded_by_small_model(self, kind: Kind) -> bool:
+        return kind != LOOKED_UP and not self.costs.halves
