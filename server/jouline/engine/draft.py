@@ -9,7 +9,10 @@ decoding".)
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 MOST = 8  # tokens in a draft
+MARGIN = 1.1  # by which a draft must promise more than it costs: costs and chances are estimates
 Kind = tuple[int, int]  # of a draft: how sure it was, and what a lookup said
 LOOKED_UP: Kind = (1, 2)  # from a lookup alone
 _LEAD_STEP, _LEAD_BINS = 0.5, 16
@@ -79,17 +82,18 @@ class DraftCosts:
 
 
 def spread(measured: Mapping[int, float], upto: int) -> tuple[float, ...]:
-    """Return costs of 1 … `upto` tokens, on straight lines between those measured: two or more, one of them 1."""
-    sizes = sorted(measured)
-    costs: list[float] = []
-    for size in range(1, upto + 1):
-        low = max(one for one in sizes if one <= size)
-        high = min((one for one in sizes if one >= size), default=None)
-        if high is None:
-            low, high = sizes[-2], sizes[-1]
-        slope = 0.0 if high == low else (measured[high] - measured[low]) / (high - low)
-        costs.append(max(measured[low] + slope * (size - low), costs[-1] if costs else 0.0))
-    return tuple(costs)
+    """Return costs of 1 … `upto` tokens from some that were measured: two sizes or more, one of them 1.
+
+    One token takes a way of its own through llama.cpp. For more a line is laid through the others, which evens out
+    what else the machine was busy with; no pass is cheaper than a shorter one.
+    """
+    one = measured[1]
+    sizes = np.array([size for size in measured if size > 1], float)
+    costs = np.array([measured[int(size)] for size in sizes])
+    slope, start = np.polyfit(sizes, costs, 1) if len(sizes) > 1 else ((costs[0] - one) / (sizes[0] - 1), None)
+    start = one - slope if start is None else start
+    slope = max(0.0, float(slope))
+    return (one, *(max(one, float(start) + slope * size) for size in range(2, upto + 1)))
 
 
 class Acceptance:
@@ -157,7 +161,7 @@ def best_run(costs: PassCosts, chance: float, most: int) -> int:
     expected = 0.0
     for count in range(1, min(most, len(costs.large) - 1) + 1):
         expected += chance**count
-        gains.append(expected * costs.plain - (costs.at_once(count + 1) - costs.at_once(1)))
+        gains.append(expected * costs.plain - MARGIN * (costs.at_once(count + 1) - costs.at_once(1)))
     return max(range(len(gains)), key=gains.__getitem__)
 
 

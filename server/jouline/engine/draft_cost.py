@@ -28,15 +28,11 @@ def measure(
     return DraftCosts(shallow, _measure_at(small, large, base, clock) if len(base) > 2 * _CHUNK else shallow)
 
 
-def _measure_at(
-    small: TokenSession | None, large: Session, base: list[int], clock: Callable[[], float]
-) -> PassCosts:
+def _measure_at(small: TokenSession | None, large: Session, base: list[int], clock: Callable[[], float]) -> PassCosts:
     halves = isinstance(large, ExitSession)
     small_s = _times(small, base, clock) if small else {1: 0.0, 2: 0.0}
     large_s = _times(large, base, clock, small if halves else None)
-    return PassCosts(
-        small=spread(small_s, MOST + 1), large=spread(large_s, MOST + 1), halves=halves, depth=len(base)
-    )
+    return PassCosts(small=spread(small_s, MOST + 1), large=spread(large_s, MOST + 1), halves=halves, depth=len(base))
 
 
 def _fill(session: Session, base: list[int], depth: int, clock: Callable[[], float]) -> list[int]:
@@ -53,14 +49,14 @@ def _times(
     """Return seconds by number of tokens; `front` has run already when its back is timed."""
     began = clock()
     found: dict[int, float] = {}
-    session.sync(base)
-    for _ in range(_REPEATS):
-        for size in _SIZES:
-            if clock() - began > _BUDGET_S and len(found) >= _LEAST:
-                return found
-            if front is not None:
-                front.sync([*base, *([1] * size)], rows=0)
-            start = clock()
-            session.extend(len(base), [1] * size, rows=size)
-            found[size] = min(clock() - start, found.get(size, float("inf")))
+    for number, size in enumerate(_SIZES * _REPEATS):
+        if clock() - began > _BUDGET_S and len(found) >= _LEAST:
+            break
+        tokens = [*base, *([number + 1] * size)]  # another token each time, as nothing is evaluated twice
+        session.sync(base)
+        if front is not None:
+            front.sync(tokens, rows=0)
+        start = clock()
+        session.sync(tokens, rows=size)
+        found[size] = min(clock() - start, found.get(size, float("inf")))
     return found

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jouline.engine.ahead import Ahead, Guess
-from jouline.engine.draft import LOOKED_UP, MOST, Acceptance, DraftCosts, Kind, Lookup, best_run, lead_kind
+from jouline.engine.draft import LOOKED_UP, MARGIN, MOST, Acceptance, DraftCosts, Kind, Lookup, best_run, lead_kind
 from jouline.engine.exit import ExitRule, Signals
 from jouline.engine.llama import FloatArray
 from jouline.engine.prefix import common_prefix
@@ -71,8 +71,17 @@ class TwoStageSession:
 
     @property
     def tokens(self) -> list[int]:
-        """The large model's timeline; not to be changed."""
-        return self._large.tokens
+        """The timeline; not to be changed."""
+        return self._at.timeline
+
+    @property
+    def held(self) -> list[int]:
+        """See `Session.held`."""
+        return self._large.held
+
+    def pending(self, tokens: Sequence[int]) -> float:
+        """See `Session.pending`."""
+        return self._large.pending(tokens)
 
     def expect(self, ahead: Ahead, rule: ExitRule | None = None) -> None:
         """Say what the next `sync` begins; without this nothing is drafted and no token exits."""
@@ -81,25 +90,24 @@ class TwoStageSession:
 
     def sync(self, tokens: Sequence[int], *, rows: int = 1) -> float:
         """See `Session.sync`; drafts made at once are counted neither as evaluated nor as work."""
+        self._at = _Answer(list(tokens))
         if self._ahead is None:
-            self._at = _Answer([])
             work = self._large.sync(tokens, rows=rows)
             self.evaluated = self._large.evaluated
             return work
-        self._at = _Answer(list(tokens))
         self._lookup.read(self._at.timeline, common_prefix(self._read, self._at.timeline))
         self._read = list(tokens)
         self.costs = self._all_costs.at(len(tokens))
-        self._at.behind = len(tokens) - common_prefix(self._large.tokens, self._at.timeline) - 1
+        self._at.behind = len(tokens) - common_prefix(self._large.held, self._at.timeline) - 1
         return self._advance(self._ahead)
 
     def step(self, token: int) -> None:
         """Go on by the token that was chosen."""
+        self._at.timeline.append(token)
         if self._ahead is None:
             self._large.step(token)
             return
         self._learn(token)
-        self._at.timeline.append(token)
         self._ahead.take(token)
         self._at.decoded += 1
         if self._at.drafted and self._at.drafted[0] == token:
@@ -204,7 +212,7 @@ class TwoStageSession:
             kind = lead_kind(guess.lead, self._agreement(timeline, guess.token))
             self._at.guesses.append((guess.token, kind))
             chance *= self._acceptance.of(kind)
-            pays = chance * self.costs.plain > self.costs.longer(len(tokens) + 2)
+            pays = chance * self.costs.plain > MARGIN * self.costs.longer(len(tokens) + 2)
             if len(tokens) >= most or not pays or not fork.goes_on(guess.token):
                 break
             tokens.append(guess.token)
@@ -216,8 +224,8 @@ class TwoStageSession:
 
     def _ask(self, ahead: Ahead, small: TokenSession, most: int) -> tuple[list[int], int]:
         """Return a separate small model's draft and its passes; one whose drafts do not pay is left in peace a while."""
-        pays = self._acceptance.of(_ASKED) * self.costs.plain > self.costs.longer(2)
-        behind = len(self._at.timeline) - common_prefix(small.tokens, self._at.timeline)
+        pays = self._acceptance.of(_ASKED) * self.costs.plain > MARGIN * self.costs.longer(2)
+        behind = len(self._at.timeline) - common_prefix(small.held, self._at.timeline)
         if behind > _MOST_BEHIND or not (pays or self._rest >= _REST):
             self._rest += 1
             return [], 0
