@@ -87,6 +87,11 @@ class Generation:
     generated_tokens: int
     prompt_ms: float
     generate_ms: float
+    drafted: int = 0  # tokens evaluated ahead, and those of them that were then chosen
+    draft_accepted: int = 0
+    exited: int = 0  # tokens that are the front half's own
+    saved_by_drafts: float = 0.0  # in tokens of plain decoding with this model, by the engine's costs; may be negative
+    saved_by_exit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

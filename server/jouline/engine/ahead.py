@@ -41,7 +41,7 @@ class Ahead:
         return bool(self._spelling.left)
 
     def guess(self, logits: FloatArray) -> Guess | None:
-        """Return the likeliest token that may come next, None if none can spell the stub; `logits` stay as they were."""
+        """Return the likeliest token that may come next, None if none can spell the stub; `logits` stay as is."""
         if not self._spelling.left:
             return _leader(logits)
         allowed = self._spelling.allowed()

@@ -82,7 +82,7 @@ class DraftCosts:
 
 
 def spread(measured: Mapping[int, float], upto: int) -> tuple[float, ...]:
-    """Return costs of 1 … `upto` tokens from some that were measured: two sizes or more, one of them 1.
+    """Return costs of 1 … `upto` tokens from some that were measured: two or more, one of them of 1 token.
 
     One token takes a way of its own through llama.cpp. For more a line is laid through the others, which evens out
     what else the machine was busy with; no pass is cheaper than a shorter one.
@@ -125,7 +125,7 @@ def _prior(step: int) -> float:
 
 
 class Lookup:
-    """What came last time after the same few tokens, in all that was read lately: prompts of every file, and answers."""
+    """What came last time after the same few tokens, in all that was read lately, whatever the file."""
 
     LENGTH = 3
 

@@ -15,7 +15,11 @@ _CHUNK = 64
 
 
 def measure(
-    small: TokenSession | None, large: Session, *, deep: int, clock: Callable[[], float] = time.thread_time
+    small: TokenSession | None,
+    large: TokenSession | ExitSession,
+    *,
+    deep: int,
+    clock: Callable[[], float] = time.thread_time,
 ) -> DraftCosts:
     """Time passes behind a few tokens and behind `deep`; the timelines hold nothing of use afterwards.
 
@@ -25,7 +29,12 @@ def measure(
     """
     shallow = _measure_at(small, large, _fill(large, [0], _CHUNK, clock), clock)
     base = _fill(large, [0] * _CHUNK, deep, clock)
-    return DraftCosts(shallow, _measure_at(small, large, base, clock) if len(base) > 2 * _CHUNK else shallow)
+    costs = DraftCosts(shallow, _measure_at(small, large, base, clock) if len(base) > 2 * _CHUNK else shallow)
+    for session in (small, large):
+        if session:
+            session.sync([0])
+            session.shelf.clear()
+    return costs
 
 
 def _measure_at(small: TokenSession | None, large: Session, base: list[int], clock: Callable[[], float]) -> PassCosts:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from jouline.cancel import CancelToken
 from jouline.completion import Generation, Prompt, Stop
+from jouline.engine.ahead import Ahead
 from jouline.engine.healing import Spelling
 from jouline.engine.session import Session
 from jouline.engine.vocabulary import Vocabulary
@@ -28,6 +29,7 @@ class Limits:
     single_line: bool = True
     min_logprob: float | None = None
     block_indent: int | None = None
+    energy_saving: int = 0  # from which on tokens may end at the front half, where a rule for that was trained
 
 
 @dataclass(slots=True)
@@ -43,15 +45,24 @@ class _Draft:
 
 
 def generate(
-    session: Session, vocabulary: Vocabulary, prompt: Prompt, limits: Limits, cancel: CancelToken
+    session: Session,
+    vocabulary: Vocabulary,
+    prompt: Prompt,
+    limits: Limits,
+    cancel: CancelToken,
+    *,
+    ahead: Ahead | None = None,
 ) -> Generation:
-    """Decode greedily from `prompt` until a stop of `limits`; raises Cancelled when `cancel` is set."""
+    """Decode greedily from `prompt` until a stop of `limits`; raises Cancelled when `cancel` is set.
+
+    `ahead` is what drafts are made on; it is told how likely the text is so far.
+    """
     cancel.check()  # before the session gives up anything for a request that nobody wants
     started = time.perf_counter()
     work = session.sync(prompt.tokens)
     prefilled = time.perf_counter()
     draft = _Draft(Spelling(vocabulary, prompt.stub), [], bytearray(), [], [])
-    stop = _decode(session, vocabulary, draft, limits, cancel)
+    stop = _decode(session, vocabulary, draft, limits, cancel, ahead=ahead)
     finished = time.perf_counter()
     return Generation(
         text=finish_text(bytes(draft.text), stop, limits),
@@ -69,7 +80,9 @@ def generate(
     )
 
 
-def _decode(session: Session, vocabulary: Vocabulary, draft: _Draft, limits: Limits, cancel: CancelToken) -> Stop:
+def _decode(
+    session: Session, vocabulary: Vocabulary, draft: _Draft, limits: Limits, cancel: CancelToken, *, ahead: Ahead | None
+) -> Stop:
     while True:
         cancel.check()
         chosen = _choose(session, draft)
@@ -84,6 +97,8 @@ def _decode(session: Session, vocabulary: Vocabulary, draft: _Draft, limits: Lim
             stop = _stop(token, beyond, draft, vocabulary, limits)
         if stop:
             return stop
+        if ahead:
+            ahead.logprob = draft.total
         session.step(token)
 
 

@@ -5,6 +5,7 @@ whatever the front has evaluated counts for both. Kind `separate`: two complete 
 """
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +14,15 @@ from typing import Literal
 from jouline.cancel import CancelToken
 from jouline.completion import Generation, Prompt, Tier
 from jouline.engine.candidates import candidates
+from jouline.engine.draft import Lookup
+from jouline.engine.draft_cost import measure
+from jouline.engine.exit import ExitAgent
 from jouline.engine.generate import Limits, generate
 from jouline.engine.llama import AbortFlag, Context, Weights
 from jouline.engine.options import EngineOptions
 from jouline.engine.prefix import common_prefix
-from jouline.engine.session import ExitSession, Session, TokenSession
+from jouline.engine.session import ExitSession, TokenSession
+from jouline.engine.two_stage import TwoStageSession, generate_in_two_stages
 from jouline.engine.vocabulary import Vocabulary
 from jouline.errors import EngineError
 
@@ -33,6 +38,7 @@ class PairFiles:
     large_options: EngineOptions
     small_ends: tuple[str, ...] = ()  # control tokens that end a text besides those the file names itself
     large_ends: tuple[str, ...] = ()
+    drafts: bool = True  # measure at opening what drafts cost and save, and draft where they save
 
 
 class Pair:
@@ -43,10 +49,13 @@ class Pair:
         self._abort = AbortFlag()
         self._weights: dict[Tier, Weights] = {}
         self._contexts: list[Context] = []
-        self._sessions: dict[Tier, Session] = {}
+        self._sessions: dict[Tier, TokenSession | ExitSession] = {}
         self._vocabularies: dict[Tier, Vocabulary] = {}
+        self._two_stage: TwoStageSession | None = None
+        self.exits: ExitAgent | None = None  # which tokens of an exit pair end at its front
         try:
             self._open(files)
+            self._two_stage = self._draft(files)
         except BaseException:
             self.close()
             raise
@@ -82,6 +91,11 @@ class Pair:
     def generate(self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken) -> Generation:
         """Answer `prompt` with one model; raises Cancelled, with the engine free again, when `cancel` is set."""
         with self._stopped_by(cancel):
+            if tier == "large" and self._two_stage:
+                rule = self.exits.at(limits.energy_saving) if self.exits else None
+                return generate_in_two_stages(
+                    self._two_stage, self._vocabularies[tier], prompt, limits, cancel, rule=rule
+                )
             return generate(self._sessions[tier], self._vocabularies[tier], prompt, limits, cancel)
 
     def prepare(self, tier: Tier, tokens: Sequence[int], cancel: CancelToken) -> float:
@@ -157,6 +171,24 @@ class Pair:
         self._sessions["small"] = small
         self._sessions["large"] = ExitSession(small, self._context("large", files.large_options), front_share=share)
         self._vocabularies["small"] = self._vocabularies["large"] = _vocabulary(front, files.small_ends)
+
+    def _draft(self, files: PairFiles) -> TwoStageSession | None:
+        """Return what drafts for the large model, None for one whose state cannot take a draft back."""
+        small, large = self._sessions["small"], self._sessions["large"]
+        if not files.drafts or self._weights["large"].recurrent:
+            return None
+        drafter = small if self._can_draft() and isinstance(small, TokenSession) else None
+        alone = files.large_options.threads == 1 and not files.large_options.gpu_layers
+        clock = time.thread_time if alone else time.perf_counter
+        capacity = min(files.small_options.context_tokens, files.large_options.context_tokens)
+        costs = measure(drafter, large, deep=capacity * 3 // 4, clock=clock)
+        share = large.front_share if isinstance(large, ExitSession) else 0.0
+        return TwoStageSession(large, drafter, costs=costs, lookup=Lookup(), capacity=capacity, front_share=share)
+
+    def _can_draft(self) -> bool:
+        """Whether the small model's tokens are the large one's, and can be taken back."""
+        alike = self._vocabularies["small"].pieces == self._vocabularies["large"].pieces
+        return alike and not self._weights["small"].recurrent
 
     def _load(self, tier: Tier, path: Path, options: EngineOptions) -> None:
         self._weights[tier] = Weights(path, gpu_layers=options.gpu_layers)

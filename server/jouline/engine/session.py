@@ -233,7 +233,7 @@ class ExitSession:
         self._front = front
         self._context = context
         self._line = _Timeline(context)
-        self._front_share = front_share
+        self.front_share = front_share
         self.evaluated = 0
 
     @property
@@ -262,10 +262,10 @@ class ExitSession:
         front_work = self._front.sync(wanted, rows=0)
         if line.usable(wanted, rows) == len(wanted):
             line.length, self.evaluated = len(wanted), 0
-            return front_work * self._front_share
+            return front_work * self.front_share
         self.evaluated = len(wanted) - line.rewind(wanted, rows)
         self._catch_up(wanted, rows)
-        return front_work * self._front_share + self.evaluated * (1 - self._front_share)
+        return front_work * self.front_share + self.evaluated * (1 - self.front_share)
 
     def step(self, token: int) -> None:
         """Append one token to both halves; where they have gone that way already, nothing is evaluated."""
@@ -285,7 +285,7 @@ class ExitSession:
         """See `Session.pending`; what the front has seen costs the back's share alone."""
         wanted = list(tokens)
         front, back = self._front.pending(wanted, rows=0), self._line.missing(wanted, 1)
-        return front * self._front_share + back * (1 - self._front_share)
+        return front * self.front_share + back * (1 - self.front_share)
 
     def _catch_up(self, wanted: list[int], rows: int) -> None:
         line = self._line

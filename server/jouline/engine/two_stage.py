@@ -6,14 +6,18 @@ With an exit rule the small half's choice may stand unchecked; nothing else is e
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from jouline.cancel import CancelToken
+from jouline.completion import Generation, Prompt
 from jouline.engine.ahead import Ahead, Guess
 from jouline.engine.draft import LOOKED_UP, MARGIN, MOST, Acceptance, DraftCosts, Kind, Lookup, best_run, lead_kind
 from jouline.engine.exit import ExitRule, Signals
+from jouline.engine.generate import Limits, generate
 from jouline.engine.llama import FloatArray
 from jouline.engine.prefix import common_prefix
 from jouline.engine.session import Session, TokenSession
+from jouline.engine.vocabulary import Vocabulary
 
 _ASKED: Kind = (1, 3)  # the first token of a separate small model's draft
 _REST = 32  # tokens after which drafts that do not pay are tried again
@@ -48,12 +52,20 @@ class TwoStageSession:
     """A large model's timeline, evaluated ahead as far as drafts are likely to be right. See `Session`."""
 
     def __init__(
-        self, large: Session, small: TokenSession | None, *, costs: DraftCosts, lookup: Lookup, front_share: float = 0.0
+        self,
+        large: Session,
+        small: TokenSession | None,
+        *,
+        costs: DraftCosts,
+        lookup: Lookup,
+        capacity: int,
+        front_share: float = 0.0,
     ) -> None:
         """`small` is the front of `large` of one network, else a model with the same vocabulary, or None.
 
-        `front_share` is the front's part of the work of a whole pass, 0 for separate models.
+        `capacity` is how many tokens fit, `front_share` the front's part of a whole pass' work, 0 for separate models.
         """
+        self._capacity = capacity
         self._large = large
         self._small = small
         self._all_costs = costs
@@ -98,6 +110,7 @@ class TwoStageSession:
         self._lookup.read(self._at.timeline, common_prefix(self._read, self._at.timeline))
         self._read = list(tokens)
         self.costs = self._all_costs.at(len(tokens))
+        self.evaluated = 0
         self._at.behind = len(tokens) - common_prefix(self._large.held, self._at.timeline) - 1
         return self._advance(self._ahead)
 
@@ -133,14 +146,15 @@ class TwoStageSession:
         self._at.exited = guess is not None and self._exits(ahead, guess)
         if self._at.exited:
             self._at.behind += 1
-            self.evaluated = 0
             return work
         drafted = self._draft(ahead, guess)
         at_once = self._large.sync([*self._at.timeline, *drafted], rows=1 + len(drafted))
-        self.evaluated = max(0, self._large.evaluated - len(drafted))
+        evaluated = max(0, self._large.evaluated - len(drafted))
+        if not self._at.decoded:
+            self.evaluated = evaluated
         self._at.drafted = drafted
         self._catch_up(len(drafted))
-        return work + self.evaluated * (1 - self._front_share) if guess else at_once - len(drafted)
+        return work + evaluated * (1 - self._front_share) if guess else at_once - len(drafted)
 
     def _exits(self, ahead: Ahead, guess: Guess) -> bool:
         """Whether the small half's choice stands."""
@@ -171,7 +185,7 @@ class TwoStageSession:
         self._at.behind = 0
 
     def _draft(self, ahead: Ahead, guess: Guess | None) -> list[int]:
-        most = min(MOST, ahead.room - 1)
+        most = min(MOST, ahead.room - 1, self._capacity - len(self._at.timeline))
         if most < 1:
             return []
         costs = self.costs
@@ -212,8 +226,9 @@ class TwoStageSession:
             kind = lead_kind(guess.lead, self._agreement(timeline, guess.token))
             self._at.guesses.append((guess.token, kind))
             chance *= self._acceptance.of(kind)
-            pays = chance * self.costs.plain > MARGIN * self.costs.longer(len(tokens) + 2)
-            if len(tokens) >= most or not pays or not fork.goes_on(guess.token):
+            if len(tokens) >= most or not fork.goes_on(guess.token):
+                break
+            if chance * self.costs.plain <= MARGIN * self.costs.longer(len(tokens) + 2):
                 break
             tokens.append(guess.token)
             timeline.append(guess.token)
@@ -223,7 +238,7 @@ class TwoStageSession:
         return tokens
 
     def _ask(self, ahead: Ahead, small: TokenSession, most: int) -> tuple[list[int], int]:
-        """Return a separate small model's draft and its passes; one whose drafts do not pay is left in peace a while."""
+        """Return a separate small model's draft and its passes; one whose drafts do not pay rests a while."""
         pays = self._acceptance.of(_ASKED) * self.costs.plain > MARGIN * self.costs.longer(2)
         behind = len(self._at.timeline) - common_prefix(small.held, self._at.timeline)
         if behind > _MOST_BEHIND or not (pays or self._rest >= _REST):
@@ -250,3 +265,27 @@ class TwoStageSession:
 
     def _decoded_by_small_model(self, kind: Kind) -> bool:
         return kind != LOOKED_UP and not self.costs.halves
+
+
+def generate_in_two_stages(
+    session: TwoStageSession,
+    vocabulary: Vocabulary,
+    prompt: Prompt,
+    limits: Limits,
+    cancel: CancelToken,
+    *,
+    rule: ExitRule | None = None,
+) -> Generation:
+    """Answer `prompt` as `generate` does, the large model's tokens drafted; with `rule` some end at its front half."""
+    ahead = Ahead(vocabulary, prompt.stub, room=limits.max_tokens, single_line=limits.single_line)
+    session.expect(ahead, rule)
+    made = generate(session, vocabulary, prompt, limits, cancel, ahead=ahead)
+    tally = session.tally
+    return replace(
+        made,
+        drafted=tally.drafted,
+        draft_accepted=tally.accepted,
+        exited=tally.exited,
+        saved_by_drafts=tally.saved_by_drafts,
+        saved_by_exit=tally.saved_by_exit,
+    )

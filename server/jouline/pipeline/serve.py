@@ -190,11 +190,12 @@ class Pipeline:
     def _limits(self, request: CompletionRequest, decision: Decision) -> Limits:
         floor = None if _always_offered(request) else decision.stop_logprob
         room = self._room(request)
+        saving = request.energy_saving
         if request.multiline != "always":
-            return Limits(max_tokens=room, min_logprob=floor)
+            return Limits(max_tokens=room, min_logprob=floor, energy_saving=saving)
         line = request.line_prefix
         indent = len(line) - len(line.lstrip())
-        return Limits(max_tokens=room, single_line=False, min_logprob=floor, block_indent=indent)
+        return Limits(max_tokens=room, single_line=False, min_logprob=floor, block_indent=indent, energy_saving=saving)
 
     def _room(self, request: CompletionRequest) -> int:
         block = request.multiline == "always"
@@ -287,6 +288,8 @@ class Pipeline:
             prompt=max((run.prompt_tokens for run in runs), default=0),
             prompt_evaluated=sum(run.prompt_evaluated for run in runs),
             generated=sum(run.generated_tokens for run in runs),
+            drafted=sum(run.drafted for run in runs),
+            draft_accepted=sum(run.draft_accepted for run in runs),
         )
         energy = self._bill(request, work, answer, measurement)
         return replace(answer, timings=timings, tokens=tokens, energy=energy, cpu_seconds=measurement.cpu_seconds)
