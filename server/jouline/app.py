@@ -23,10 +23,12 @@ from jouline.energy.costbook import FILE_NAME as COSTS_FILE
 from jouline.energy.costbook import CostBook
 from jouline.energy.ledger import FILE_NAME, Ledger
 from jouline.energy.meter import Meters, open_meters
+from jouline.engine.exit import FILE_NAME as EXIT_FILE
+from jouline.engine.exit import ExitAgent, load_agent
 from jouline.engine.llama import supports_gpu
 from jouline.engine.options import EngineOptions
 from jouline.engine.pair import Pair, PairFiles
-from jouline.errors import CatalogueError, RouterError
+from jouline.errors import CatalogueError, EngineError, RouterError
 from jouline.hardware import probe
 from jouline.pipeline.account import Account, AlwaysLarge
 from jouline.pipeline.books import Books, SessionEnergy
@@ -286,6 +288,7 @@ def _wire(card: PairCard, opened: tuple[Pair, int], meters: Meters, books: Books
     books.other("warm-up", warming.measurement, extra_share=_extra_share(card))
     problems = [known.problem] if known.problem else []
     router = _open_router(card, problems)
+    pair.exits = _open_exits(card, problems)
     pipeline = Pipeline(
         completer=completer,
         router=router,
@@ -367,6 +370,17 @@ def _open_router(card: PairCard, problems: list[str]) -> Router:
     except RouterError as error:
         problems.append(f"{error} Until then the small model's own confidence decides.")
         return ConfidenceRouter()
+
+
+def _open_exits(card: PairCard, problems: list[str]) -> ExitAgent | None:
+    """Return the exit agent made for this pair; without one every token of the large model is its own."""
+    if card.kind != "exit" or card.router is None:
+        return None
+    try:
+        return load_agent(card.router / EXIT_FILE, {"small": card.small.sha256, "large": card.large.sha256})
+    except EngineError as error:
+        problems.append(f"{error} Until then no token exits early.")
+        return None
 
 
 def _most_saving(router: Router, config: Config) -> float:

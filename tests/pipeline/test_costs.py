@@ -8,9 +8,9 @@ from tests.energy.fakes import FakeClock, FakeNvml, Powercap, board, tree
 from jouline.energy.costbook import CostBook
 from jouline.energy.meter import open_meters
 from jouline.energy.nvml import Nvidia
-from jouline.energy.savings import Prior, Work
+from jouline.energy.savings import Estimate, Prior, Work
 from jouline.energy.window import Measurement
-from jouline.pipeline.account import FITTED, Account, AlwaysLarge, Run
+from jouline.pipeline.account import FITTED, Account, AlwaysLarge, Run, work_of
 from jouline.pipeline.costs import Costs
 
 WORK = Work(prompt_evaluated=10, generated=5)
@@ -120,8 +120,9 @@ class Board:
             self.device.joules += tokens * self.joules_per_token
             self.clock.passes(seconds, cpu=seconds / 100)
         generation = SimpleNamespace(
-            prompt_work=float(tokens), generated_tokens=0, stop="line", tokens=(1, 2), prompt_tokens=tokens
-        )
+            prompt_work=float(tokens), generated_tokens=0, stop="line", tokens=(1, 2), prompt_tokens=tokens,
+            drafted=0, exited=0, saved_by_drafts=0.0, saved_by_exit=0.0,
+        )  # fmt: skip
         return Run(tier="large", generation=generation, measurement=window.measurement)
 
 
@@ -141,3 +142,30 @@ def test_what_is_shorter_than_a_counters_step_is_estimated_by_the_fitted_cost(tm
     assert (energy.method, energy.source) == ("estimated", FITTED)
     assert energy.joules_low <= energy.joules <= energy.joules_high
     assert energy.saved_joules_stddev is not None
+
+
+class TwoJoulesAToken:
+    """Costs that are known to the last digit."""
+
+    def predict(self, tier, work):
+        return Estimate(value=1.0 + 0.5 * work.prompt_evaluated + 2.0 * work.generated, stddev=0.0)
+
+
+def test_what_drafts_and_exits_save_is_told_apart():
+    """They are priced by the tokens of plain decoding that they saved, and all parts sum to the saving."""
+    generation = SimpleNamespace(
+        prompt_work=1.0, generated_tokens=6, stop="line", tokens=(1,) * 6, drafted=4, exited=2,
+        saved_by_drafts=1.5, saved_by_exit=0.5,
+    )  # fmt: skip
+    work = work_of(generation)
+    spent = TwoJoulesAToken().predict("large", work).value
+    measured = SimpleNamespace(
+        joules=spent, method="measured", source="", joules_low=spent, joules_high=spent, cpu_seconds=1.0
+    )
+    run = Run(tier="large", generation=generation, measurement=measured)
+    account = Account(None, TwoJoulesAToken(), AlwaysLarge(8.0), "big")
+    energy = account.bill((1,), (run,), measured, 0.0)
+
+    assert work.generated == 4.0
+    assert energy.saved_by == pytest.approx({"route": 0.0, "stop": 0.0, "drafts": 3.0, "exit": 1.0})
+    assert sum(energy.saved_by.values()) == pytest.approx(energy.saved_joules)

@@ -43,12 +43,16 @@ class Ahead:
     def guess(self, logits: FloatArray) -> Guess | None:
         """Return the likeliest token that may come next, None if none can spell the stub; `logits` stay as is."""
         if not self._spelling.left:
-            return _leader(logits)
+            return leader(logits)
         allowed = self._spelling.allowed()
         if not len(allowed):
             return None
-        found = _leader(logits[allowed])
+        found = leader(logits[allowed])
         return Guess(int(allowed[found.token]), found.lead)
+
+    def possible(self, logits: FloatArray) -> FloatArray:
+        """Return the logits of those tokens that may come next."""
+        return logits[self._spelling.allowed()] if self._spelling.left else logits
 
     def goes_on(self, token: int) -> bool:
         """Whether decoding would go on behind `token`, as far as can be told before it is chosen."""
@@ -66,7 +70,8 @@ class Ahead:
         self.room -= 1
 
 
-def _leader(logits: FloatArray) -> Guess:
+def leader(logits: FloatArray) -> Guess:
+    """Return the index of the largest logit and its lead over the second; `logits` is changed and changed back."""
     best = int(logits.argmax())
     top = logits[best]
     if len(logits) == 1:

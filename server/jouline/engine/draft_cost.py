@@ -9,8 +9,8 @@ from jouline.engine.session import ExitSession, Session, TokenSession
 _SIZES = (1, 4, 2, 9, 3, 6)  # the two that a slow model must at least be tried with come first
 _LEAST = 2
 _REPEATS = 5
-_BUDGET_S = 0.03  # for each model and depth
-_FILL_S = 0.2
+_BUDGET_S = 0.015  # for each model and depth
+_FILL_S = 0.1
 _CHUNK = 64
 
 

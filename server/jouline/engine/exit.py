@@ -16,6 +16,7 @@ from typing import Any
 from jouline.errors import EngineError
 
 VERSION = 1
+FILE_NAME = "exit.json"
 EDGES: dict[str, tuple[float, ...]] = {
     "lead": (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0),  # of the small half's logits, nats
     "logprob": (-12.0, -8.0, -6.0, -5.0, -4.0, -3.0, -2.5, -2.0, -1.5, -1.0, -0.6, -0.3, -0.1),  # of the text so far

@@ -26,6 +26,8 @@ from jouline.engine.two_stage import TwoStageSession, generate_in_two_stages
 from jouline.engine.vocabulary import Vocabulary
 from jouline.errors import EngineError
 
+_DEEP = 1024  # tokens behind which drafts are priced at most
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairFiles:
@@ -138,6 +140,13 @@ class Pair:
         """Whether that model's weights are in memory now."""
         return self._weights[tier].pointer is not None
 
+    def halves(self) -> tuple[TokenSession, ExitSession, TwoStageSession, Vocabulary] | None:
+        """Return the sessions of front, whole network and two stages, and the vocabulary; None unless it drafts so."""
+        small, large = self._sessions["small"], self._sessions["large"]
+        if not (isinstance(small, TokenSession) and isinstance(large, ExitSession) and self._two_stage):
+            return None
+        return small, large, self._two_stage, self._vocabularies["large"]
+
     def close(self) -> None:
         """Free both models."""
         for context in self._contexts:
@@ -181,7 +190,7 @@ class Pair:
         alone = files.large_options.threads == 1 and not files.large_options.gpu_layers
         clock = time.thread_time if alone else time.perf_counter
         capacity = min(files.small_options.context_tokens, files.large_options.context_tokens)
-        costs = measure(drafter, large, deep=capacity * 3 // 4, clock=clock)
+        costs = measure(drafter, large, deep=min(_DEEP, capacity * 3 // 4), clock=clock)
         share = large.front_share if isinstance(large, ExitSession) else 0.0
         return TwoStageSession(large, drafter, costs=costs, lookup=Lookup(), capacity=capacity, front_share=share)
 

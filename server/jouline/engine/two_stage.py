@@ -11,7 +11,18 @@ from dataclasses import dataclass, field, replace
 from jouline.cancel import CancelToken
 from jouline.completion import Generation, Prompt
 from jouline.engine.ahead import Ahead, Guess
-from jouline.engine.draft import LOOKED_UP, MARGIN, MOST, Acceptance, DraftCosts, Kind, Lookup, best_run, lead_kind
+from jouline.engine.draft import (
+    LOOKED_UP,
+    MARGIN,
+    MOST,
+    Acceptance,
+    DraftCosts,
+    Kind,
+    Lookup,
+    PassCosts,
+    best_run,
+    lead_kind,
+)
 from jouline.engine.exit import ExitRule, Signals
 from jouline.engine.generate import Limits, generate
 from jouline.engine.llama import FloatArray
@@ -80,6 +91,10 @@ class TwoStageSession:
         self._rule: ExitRule | None = None
         self.tally = Tally()
         self.evaluated = 0
+
+    def costs_at(self, depth: int) -> PassCosts:
+        """Return what passes behind so many tokens cost."""
+        return self._all_costs.at(depth)
 
     @property
     def tokens(self) -> list[int]:

@@ -139,23 +139,25 @@ class Account:
             as_far = self._costs.predict("large", Work(prompt_evaluated=evaluated, generated=written)) or baseline
         saved = saving(baseline, spent.joules, spent_stddev)
         parts = split_saving(baseline.value, as_far.value, spent.joules, "route")
-        drafts, exits = self._by_decoding(runs[-1].generation)
+        early = self._by_decoding(runs[-1].generation)
         return replace(
             spent,
             baseline_joules=baseline.value,
             saved_joules=saved.joules,
             saved_joules_stddev=saved.stddev,
             saved_joules_shared_stddev=saved.shared_stddev,
-            saved_by={"route": parts.route - drafts - exits, "stop": parts.stop, "drafts": drafts, "exit": exits},
+            saved_by={"route": parts.route - sum(early.values()), "stop": parts.stop} | early,
         )
 
-    def _by_decoding(self, generation: Generation) -> tuple[float, float]:
+    def _by_decoding(self, generation: Generation) -> dict[str, float]:
         """Return the joules that drafts and that exits saved in this text, by the engine's own costs."""
-        if not (generation.drafted or generation.exited):
-            return 0.0, 0.0
+        parts = {
+            "drafts": generation.saved_by_drafts if generation.drafted else None,
+            "exit": generation.saved_by_exit if generation.exited else None,
+        }
         one, two = (self._costs.predict("large", Work(prompt_evaluated=1, generated=count)) for count in (1, 2))
         joules = two.value - one.value if one and two else 0.0  # of one token
-        return joules * generation.saved_by_drafts, joules * generation.saved_by_exit
+        return {name: joules * tokens for name, tokens in parts.items() if tokens is not None}
 
 
 def work_of(generation: Generation) -> Work:
