@@ -9,7 +9,7 @@ Action = Literal["generate", "cache", "skip", "none"]
 Method = Literal["measured", "attributed", "estimated", "unavailable"]
 Trigger = Literal["automatic", "invoked"]
 Multiline = Literal["auto", "never", "always"]
-Stop = Literal["line", "end", "length", "unlikely", "repetition", "block", "cancelled"]
+Stop = Literal["line", "end", "length", "unlikely", "repetition", "block", "suffix", "bracket", "time", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from jouline.cancel import Cancelled, CancelToken
 from jouline.completion import Prompt
-from jouline.engine.generate import Limits, block_end, generate, pick, repeats, repeats_lines
+from jouline.engine.generate import Limits, generate, pick
+from jouline.engine.stops import block_end, closer_start, open_brackets, repeats, repeats_lines, suffix_start
 from jouline.engine.vocabulary import Vocabulary
 
 PIECES = [b"a", b"b", b"ab", b"ba", b"aba", b" ", b" a", b"\n", b"b\n", b"\r", b"(", b")", "é".encode()[:1]]
@@ -127,6 +128,27 @@ SCRIPTS = [
         [b"a", b"\n  a", b"\n", b"b"], {"single_line": False, "block_indent": 0}, "a\n  a", "block", id="block"
     ),
     pytest.param(
+        [b"a", b"\n", b" ", b"b", b"\n"],
+        {"single_line": False, "next_line": "b", "max_tokens": 5},
+        "a\n b\n",
+        "length",
+        id="too short to tell",
+    ),
+    pytest.param(
+        [b"a", b"\n", b"b", b"b", b"b", b"a", b"\n"],
+        {"single_line": False, "next_line": "  bbba"},
+        "a",
+        "suffix",
+        id="the next line",
+    ),
+    pytest.param(
+        [b"a", b"(", b")", b")"], {"single_line": False, "open_brackets": 0}, "a()", "bracket", id="closing bracket"
+    ),
+    pytest.param([b"a", b")", b")"], {"single_line": False, "open_brackets": 1}, "a)", "bracket", id="one was open"),
+    pytest.param(
+        [b"a", b"\n", b"b", b"\n"], {"single_line": False, "budget_ms": -1.0}, "a", "time", id="at once at a line end"
+    ),
+    pytest.param(
         [b"a", b"\r", b"\n  a", b"\r", b"\n", b"\r", b"\n  a", b"\r", b"\n", b"b"],
         {"single_line": False, "block_indent": 0},
         "a\r\n  a\r\n\r\n  a",
@@ -240,12 +262,15 @@ def test_repeats(tokens, expected):
         (b"b()\na()\na()\na()\nc", True),
         (b"a()\na()\na()", False),
         (b"a()\nb()\na()\n", False),
+        (b"a()\nb()\n" * 3, True),
+        (b"x\n" + b"a()\n\nb()\nc()\n" * 3, True),
+        (b"a()\nb()\na()\nb()\na()\nc()\n", False),
         (b"\n\n\n\n", False),
         (b"", False),
     ],
 )
 def test_lines_over_and_over(text, expected):
-    """Three equal whole lines running at the end are a loop; blank lines and the unfinished one do not count."""
+    """One line, or two or three in turn, three times at the end are a loop; blank and unfinished lines do not count."""
     assert repeats_lines(text) is expected
 
 
@@ -275,6 +300,48 @@ def test_block_end(text, indent, rest):
     """A block ends where the first later line with something on it is indented no deeper."""
     found = block_end(text.encode(), indent)
     assert (None if found is None else text.encode()[found:].decode()) == rest
+
+
+@pytest.mark.parametrize(
+    ("text", "opened", "rest"),
+    [
+        ("a)", 0, ")"),
+        ("a)", 1, None),
+        ("f(a)[0])", 0, ")"),
+        ("f(')') # :)\n)", 0, ")"),
+        ("f('", 0, None),
+        ('"a\\")"}', 0, "}"),
+        ("{}", 0, None),
+    ],
+)
+def test_a_bracket_that_nothing_opened(text, opened, rest):
+    """It is found outside of strings and comments, those that were open before counted."""
+    found = closer_start(text.encode(), opened)
+    assert (None if found is None else text[found:]) == rest
+
+
+@given(text=st.text("()[]{}ab'\"#\n ", max_size=30))
+def test_brackets_that_are_open_can_be_closed(text):
+    """Closing as many as are open is no bracket too many, one more is."""
+    opened = open_brackets(text.encode())
+    assert closer_start(b")" * opened, opened) is None
+    assert closer_start(b")" * (opened + 1), opened) == opened
+
+
+@pytest.mark.parametrize(
+    ("text", "following", "start"),
+    [
+        ("x = 1\n    return x\n", "return x", 6),
+        ("x = 1\n    return x", "return x", None),
+        ("return x\n", "return x", None),
+        ("x = 1\n)\n", ")", None),
+        ("x = 1\nreturn y\n", "return x", None),
+        ("x = 1\n\n", "", None),
+    ],
+)
+def test_the_line_that_stands_next_in_the_file(text, following, start):
+    """A whole line after the first that is what follows anyway is where the text ends."""
+    assert suffix_start(text.encode(), following.encode()) == start
 
 
 def _untimed(made):

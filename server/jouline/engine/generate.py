@@ -1,7 +1,6 @@
 """The decode loop: greedy, healed at the cursor, stopped as soon as going on cannot pay."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +11,8 @@ from jouline.completion import Generation, Prompt, Stop
 from jouline.engine.ahead import Ahead
 from jouline.engine.healing import Spelling
 from jouline.engine.session import Session
+from jouline.engine.stops import block_end, closer_start, repeats, repeats_lines, suffix_start
 from jouline.engine.vocabulary import Vocabulary
-
-_SAME_LINES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +20,18 @@ class Limits:
     """When to stop.
 
     `min_logprob` is the display threshold: the sum of log probabilities only falls, so nothing that would be shown is
-    lost by stopping below it. `block_indent`, where set, ends a multi-line text at the first line indented no deeper.
+    lost by stopping below it. The rest is of texts of several lines: `block_indent` ends one at the first line indented
+    no deeper, `next_line` before a line that stands next in the file, `open_brackets` before a bracket is closed that
+    nothing opened, so many being open at the cursor, and `budget_ms` at the first line's end after that time.
     """
 
     max_tokens: int = 48
     single_line: bool = True
     min_logprob: float | None = None
     block_indent: int | None = None
+    next_line: str = ""
+    open_brackets: int | None = None
+    budget_ms: float | None = None
     energy_saving: int = 0  # from which on tokens may end at the front half, where a rule for that was trained
 
 
@@ -41,6 +44,7 @@ class _Draft:
     text: bytearray
     logprobs: list[float]
     margins: list[float]
+    started: float = 0.0
     total: float = 0.0
 
 
@@ -61,7 +65,7 @@ def generate(
     started = time.perf_counter()
     work = session.sync(prompt.tokens)
     prefilled = time.perf_counter()
-    draft = _Draft(Spelling(vocabulary, prompt.stub), [], bytearray(), [], [])
+    draft = _Draft(Spelling(vocabulary, prompt.stub), [], bytearray(), [], [], started)
     stop = _decode(session, vocabulary, draft, limits, cancel, ahead=ahead)
     finished = time.perf_counter()
     return Generation(
@@ -143,45 +147,46 @@ def _stop(token: int, beyond: bytes, draft: _Draft, vocabulary: Vocabulary, limi
         return "line"
     if limits.min_logprob is not None and draft.total < limits.min_logprob:
         return "unlikely"
-    if repeats(draft.tokens[-len(draft.logprobs) :]) or (b"\n" in beyond and repeats_lines(bytes(draft.text))):
+    if repeats(draft.tokens[-len(draft.logprobs) :]):
         return "repetition"
-    if limits.block_indent is not None and block_end(bytes(draft.text), limits.block_indent) is not None:
-        return "block"
+    if not limits.single_line and (stop := _stop_block(beyond, bytes(draft.text), draft.started, limits)):
+        return stop
     return "length" if len(draft.tokens) >= limits.max_tokens else None
 
 
-def repeats(tokens: Sequence[int]) -> bool:
-    """Whether the last tokens are one short group over and over (small models fall into such loops)."""
-    for period in range(1, 9):
-        times = 5 if period == 1 else 4 if period == 2 else 3
-        span = period * times
-        if len(tokens) >= span and tokens[-span:] == list(tokens[-period:]) * times:
-            return True
-    return False
-
-
-def repeats_lines(text: bytes) -> bool:
-    """Whether the last three whole lines that are not blank are one line over and over."""
-    lines = [line for line in text.split(b"\n")[:-1] if line.strip()]
-    return len(lines) >= _SAME_LINES and len(set(lines[-_SAME_LINES:])) == 1
-
-
-def block_end(text: bytes, indent: int) -> int | None:
-    """Return where the first whole line after the first that is indented at most `indent` begins, None if none."""
-    start = text.find(b"\n") + 1
-    while start:
-        line = text[start : text.find(b"\n", start) if b"\n" in text[start:] else len(text)]
-        body = line.lstrip(b" \t").rstrip(b"\r")
-        if body and len(line) - len(body) <= indent:
-            return start
-        start = text.find(b"\n", start) + 1
-    return None
+def _stop_block(beyond: bytes, text: bytes, started: float, limits: Limits) -> Stop | None:
+    """Return why a text of several lines ends with the token that spelled `beyond`, None if it goes on."""
+    if limits.block_indent is not None and block_end(text, limits.block_indent) is not None:
+        return "block"
+    if limits.open_brackets is not None and closer_start(text, limits.open_brackets) is not None:
+        return "bracket"
+    if b"\n" not in beyond:
+        return None
+    whole = text[: text.rfind(b"\n") + 1]
+    if repeats_lines(text):
+        return "repetition"
+    if suffix_start(whole, limits.next_line.encode(errors="replace")) is not None:
+        return "suffix"
+    late = limits.budget_ms is not None and (time.perf_counter() - started) * 1e3 > limits.budget_ms
+    return "time" if late else None
 
 
 def finish_text(raw: bytes, stop: Stop, limits: Limits) -> str:
     """Return the text to offer of the bytes that were decoded until `stop`."""
     if limits.single_line:
         raw = raw.split(b"\n", 1)[0].rstrip(b"\r")
-    elif stop == "block" and limits.block_indent is not None:
-        raw = raw[: block_end(raw, limits.block_indent)].rstrip(b"\r\n")
+    elif (end := _end(raw, stop, limits)) is not None:
+        raw = raw[:end].rstrip(b"\r\n")
     return raw.decode(errors="ignore")
+
+
+def _end(raw: bytes, stop: Stop, limits: Limits) -> int | None:
+    """Return where the text to offer ends, None where all of it is."""
+    whole = raw[: raw.rfind(b"\n") + 1]
+    if stop == "block" and limits.block_indent is not None:
+        return block_end(raw, limits.block_indent)
+    if stop == "bracket" and limits.open_brackets is not None:
+        return closer_start(raw, limits.open_brackets)
+    if stop == "suffix":
+        return suffix_start(whole, limits.next_line.encode(errors="replace"))
+    return len(whole) if stop == "time" else None
