@@ -145,9 +145,7 @@ SCRIPTS = [
         [b"a", b"(", b")", b")"], {"single_line": False, "open_brackets": 0}, "a()", "bracket", id="closing bracket"
     ),
     pytest.param([b"a", b")", b")"], {"single_line": False, "open_brackets": 1}, "a)", "bracket", id="one was open"),
-    pytest.param(
-        [b"a", b"\n", b"b", b"\n"], {"single_line": False, "budget_ms": -1.0}, "a", "time", id="at once at a line end"
-    ),
+    pytest.param([b"a", b"\n"], {"single_line": False, "budget_ms": -1.0}, "a", "time", id="at once at a line end"),
     pytest.param(
         [b"a", b"\r", b"\n  a", b"\r", b"\n", b"\r", b"\n  a", b"\r", b"\n", b"b"],
         {"single_line": False, "block_indent": 0},

@@ -11,5 +11,6 @@ class PipelineOptions:
     window_step_chars: int = 1_000
     max_line_tokens: int = 48
     max_block_tokens: int = 160
+    max_block_ms: float = 3_000.0  # looked at only where a line ends
     cache_entries: int = 256
     anchored: bool = False  # prompts go on from the document's last one; else each depends on its request alone

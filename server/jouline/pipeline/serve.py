@@ -23,6 +23,7 @@ from jouline.completion import (
 from jouline.energy.entry import new_id
 from jouline.energy.window import Measurement
 from jouline.engine.generate import Limits
+from jouline.engine.stops import open_brackets
 from jouline.errors import ConfigError
 from jouline.pipeline.account import Account, Run
 from jouline.pipeline.books import Books
@@ -37,6 +38,7 @@ from jouline.pipeline.repetition import whole_lines
 from jouline.router.gate import hold_back
 from jouline.router.router import Decision, FixedRouter, Review, Router
 
+_BRACKETS_CHARS = 2_000  # around the cursor, for brackets that are open and for the line that stands next
 _TIERS: tuple[Tier, Tier] = ("small", "large")
 _LEAST_BY_HAND = 0.0005  # a text that is surely wrong, as in an empty file, helps nobody, asked for or not
 
@@ -195,7 +197,17 @@ class Pipeline:
             return Limits(max_tokens=room, min_logprob=floor, energy_saving=saving)
         line = request.line_prefix
         indent = len(line) - len(line.lstrip())
-        return Limits(max_tokens=room, single_line=False, min_logprob=floor, block_indent=indent, energy_saving=saving)
+        before = request.text[max(0, request.offset - _BRACKETS_CHARS) : request.offset]
+        return Limits(
+            max_tokens=room,
+            single_line=False,
+            min_logprob=floor,
+            block_indent=indent,
+            next_line=next((each for each in request.suffix[:_BRACKETS_CHARS].split("\n") if each.strip()), ""),
+            open_brackets=open_brackets(before.encode(errors="replace")),
+            budget_ms=self._options.max_block_ms,
+            energy_saving=saving,
+        )
 
     def _room(self, request: CompletionRequest) -> int:
         block = request.multiline == "always"

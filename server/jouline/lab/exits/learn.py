@@ -13,7 +13,7 @@ import numpy as np
 from jouline.lab.exits.replay import BINS, Bools, Episode, Prices, margin_rule, replay
 from jouline.lab.exits.traces import Floats, Ints, Traces
 
-_ROUNDS = 240
+ROUNDS = 240
 _RATE, _CRITIC_RATE = 0.05, 0.3
 _ENTROPY = 0.003
 _DECAY = 1e-3
@@ -29,7 +29,9 @@ class Agent:
     price: float
 
 
-def train(traces: Traces, prices: Prices, *, price: float, seed: int, start: Agent | None = None) -> Agent:
+def train(
+    traces: Traces, prices: Prices, *, price: float, seed: int, start: Agent | None = None, rounds: int = ROUNDS
+) -> Agent:
     """Train one agent from the margin rule, or from another agent, at one price of a token."""
     rng = np.random.default_rng(seed)
     if start is None:
@@ -41,14 +43,14 @@ def train(traces: Traces, prices: Prices, *, price: float, seed: int, start: Age
     mean, square = np.zeros(BINS + 1), np.zeros(BINS + 1)
     total, kept = np.zeros(BINS + 1), 0
     weights = np.concatenate([table, [bias]])
-    for turn in range(_ROUNDS):
+    for turn in range(rounds):
         gradient = _gradient(traces, prices, weights, critic, price=price, rng=rng)
         gradient -= _DECAY * weights / BINS
         mean, square = 0.9 * mean + 0.1 * gradient, 0.99 * square + 0.01 * gradient**2
-        size = _RATE * (1 - turn / _ROUNDS) + 0.002  # Adam (Kingma and Ba 2015)
+        size = _RATE * (1 - turn / rounds) + 0.002  # Adam (Kingma and Ba 2015)
         even, spread = mean / (1 - 0.9 ** (turn + 1)), square / (1 - 0.99 ** (turn + 1))
         weights = weights + size * even / (np.sqrt(spread) + 1e-8)
-        if turn >= _ROUNDS * 3 // 4:
+        if turn >= rounds * 3 // 4:
             total, kept = total + weights, kept + 1
     weights = total / kept
     return Agent(table=weights[:-1], bias=float(weights[-1]), price=price)
