@@ -23,8 +23,7 @@ from jouline.energy.costbook import FILE_NAME as COSTS_FILE
 from jouline.energy.costbook import CostBook
 from jouline.energy.ledger import FILE_NAME, Ledger
 from jouline.energy.meter import Meters, open_meters
-from jouline.engine.exit import FILE_NAME as EXIT_FILE
-from jouline.engine.exit import ExitAgent, load_agent
+from jouline.engine import exit as exits
 from jouline.engine.llama import supports_gpu
 from jouline.engine.options import EngineOptions
 from jouline.engine.pair import Pair, PairFiles
@@ -372,12 +371,11 @@ def _open_router(card: PairCard, problems: list[str]) -> Router:
         return ConfidenceRouter()
 
 
-def _open_exits(card: PairCard, problems: list[str]) -> ExitAgent | None:
+def _open_exits(card: PairCard, problems: list[str]) -> exits.ExitAgent | None:
     """Return the exit agent made for this pair; without one every token of the large model is its own."""
-    if card.kind != "exit" or card.router is None:
-        return None
+    weights = {"small": card.small.sha256, "large": card.large.sha256}
     try:
-        return load_agent(card.router / EXIT_FILE, {"small": card.small.sha256, "large": card.large.sha256})
+        return exits.load_agent(card.router / exits.FILE_NAME, weights) if card.kind == "exit" and card.router else None
     except EngineError as error:
         problems.append(f"{error} Until then no token exits early.")
         return None
