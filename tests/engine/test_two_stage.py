@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.engine.timelines import OPTIONS, Timelines
 from tests.engine.tiny import SAMPLE, tokenizer
@@ -87,6 +87,7 @@ def test_the_tokens_are_those_of_plain_decoding(cold, drafted, vocabulary, kind)
     """Text, tokens, stop and probabilities do not depend on drafts, whoever makes them, healed or not, warm or cold."""
     session, seen = drafted(kind), set()
 
+    @settings(max_examples=30)
     @given(asked=st.lists(ASKED, min_size=1, max_size=3))
     def holds(asked):
         for tokens, stub, changes in asked:
