@@ -99,7 +99,7 @@ def test_the_tokens_are_those_of_plain_decoding(cold, drafted, vocabulary, kind)
             assert np.allclose(made.logprobs, plain.logprobs, atol=1e-3)
 
     holds()
-    assert (True, False) in seen
+    assert any(made for made, _ in seen)
     assert (True, True) in seen or kind != "same"  # networks of random weights agree about nothing
 
 

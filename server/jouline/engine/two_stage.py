@@ -110,6 +110,10 @@ class TwoStageSession:
         """See `Session.pending`."""
         return self._large.pending(tokens)
 
+    def unload(self) -> None:
+        """See `Session.unload`."""
+        self._large.unload()
+
     def expect(self, ahead: Ahead, rule: ExitRule | None = None) -> None:
         """Say what the next `sync` begins; without this nothing is drafted and no token exits."""
         self._ahead, self._rule = ahead, rule
