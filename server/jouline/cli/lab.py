@@ -84,6 +84,7 @@ def _add_evaluate(actions: Any) -> None:
     parser.add_argument("--small", metavar="A", help="the small end (default small; of --models the cheapest)")
     parser.add_argument("--large", metavar="B", help="the large end (default large; of --models the best)")
     parser.add_argument("--quality", choices=("exact", "shown"), default="exact", help="right, or right and shown")
+    parser.add_argument("--hashed", action="store_true", help="hash texts though a sentence encoder is installed")
     parser.add_argument("--resamples", type=_count, default=1000, help="bootstrap draws of whole packages")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -300,6 +301,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         routers=_names(args.routers),
         folder=args.router,
         shown=args.quality == "shown",
+        hashed=args.hashed,
         seed=args.seed,
         times=args.resamples,
     )

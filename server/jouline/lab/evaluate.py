@@ -35,6 +35,7 @@ def evaluate_tables(
     routers: Sequence[str],
     folder: Path | None = None,
     shown: bool = False,
+    hashed: bool = False,
     seed: int = 0,
     times: int = TIMES,
 ) -> dict[str, Any]:
@@ -55,7 +56,8 @@ def evaluate_tables(
     small, large = _ends(taught, models, ends)
     learn, testing = (table(rows, small, large, among=models) for rows in (taught, tried))
     learn, fixing = (learn, table(kept[2], small, large, among=models)) if validate else _kept_back(learn, seed)
-    split, display = Split(train=learn, validate=fixing, test=testing, models=models), _display(learn, folder)
+    split = Split(train=learn, validate=fixing, test=testing, models=models, hashed=hashed)
+    display = _display(learn, folder)
     _check_apart(split)
     if shown:
         split = _as_shown(split, display)

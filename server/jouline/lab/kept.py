@@ -21,6 +21,7 @@ from jouline.lab.routers.bert_like import BertLike
 from jouline.lab.routers.by_text import TAUGHT
 from jouline.lab.routers.contestant import Contestant, Split
 from jouline.lab.routers.names import ROUTERS, make
+from jouline.lab.sentences import sentences
 from jouline.lab.table import Table, table
 
 CARD, ROWS, NOTES = "router.json", "train.jsonl.gz", "card.md"
@@ -77,7 +78,8 @@ def _write_network(router: Any, outcomes: Table, folder: Path) -> None:
     """Write the encoder of a network as ONNX: described rows in, chances of losing, tying and winning out."""
     if not isinstance(router, BertLike):
         return
-    encoder = Encoder(outcomes.rows, shared_features((outcomes,)))
+    names = shared_features((outcomes,))
+    encoder = Encoder(outcomes.rows, names, embeds=None if names else sentences())
     queries = encoder.queries(outcomes.rows)
     router.learn(queries, np.stack([outcomes.small_quality, outcomes.large_quality], axis=1))
     network = router.network(outcomes.large)

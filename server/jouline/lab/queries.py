@@ -61,15 +61,20 @@ class Queries:
     def at(self, index: NDArray[np.int64]) -> "Queries":
         """Return some of the queries; what was seen of them already is not looked at again."""
         found = Queries([self.rows[at] for at in index], self._encoder)
-        for name in ("described", "embedded", "contexts"):
+        for name in ("vectors", "described", "embedded", "contexts"):
             if name in self.__dict__:
                 found.__dict__[name] = self.__dict__[name][index]
         return found
 
     @cached_property
     def described(self) -> Described:
-        """Standardised features, or hashed n-grams of the text, sparse; shape (rows, …)."""
-        return self._encoder.describe(self.rows)
+        """Standardised features, or the text's sentence embedding or hashed n-grams, sparse; shape (rows, …)."""
+        return self._encoder.describe(self)
+
+    @cached_property
+    def vectors(self) -> Floats:
+        """The texts' sentence embeddings, where the encoder has a sentence encoder."""
+        return self._encoder.vectors(self.rows)
 
     @cached_property
     def embedded(self) -> Floats:
@@ -94,9 +99,8 @@ class Encoder:
         """
         self._names = tuple(names)
         self._embeds = embeds
-        described = describe(rows, self._names)
-        self._scaler = StandardScaler().fit(described) if self._names else None
-        self._latent = None if self._names or embeds else _latent(described, seed)
+        self._scaler = StandardScaler().fit(describe(rows, self._names)) if self._names else None
+        self._latent = None if self._names or embeds else _latent(describe(rows, ()), seed)
         self._contexts = Contexts(rows)
 
     @property
@@ -110,17 +114,26 @@ class Encoder:
         """Return the rows as a router sees them."""
         return Queries(rows, self)
 
-    def describe(self, rows: Sequence[Row]) -> Described:
-        """Return the rows' standardised features, or the hashed n-grams of their texts."""
-        described = describe(rows, self._names)
-        return described if self._scaler is None else np.clip(self._scaler.transform(described), -5.0, 5.0)
+    def describe(self, queries: Queries) -> Described:
+        """Return standardised features, or sentence embeddings of about that size, or hashed n-grams."""
+        if self._scaler is not None:
+            return np.clip(self._scaler.transform(describe(queries.rows, self._names)), -5.0, 5.0)
+        if self._embeds is not None:
+            return queries.vectors * np.sqrt(queries.vectors.shape[1])
+        return describe(queries.rows, ())
+
+    def vectors(self, rows: Sequence[Row]) -> Floats:
+        """Return the texts' sentence embeddings; raise `ValueError` without a sentence encoder."""
+        if self._embeds is None:
+            raise ValueError("there is no sentence encoder")
+        return self._embeds.embed([text(row) for row in rows])
 
     def embed(self, queries: Queries) -> Floats:
         """Return an embedding of length 1 for each row, and one more number that is always 1."""
-        if self._embeds is not None and not self._names:
-            vectors = self._embeds.embed([text(row) for row in queries.rows])
+        if self._latent is not None:
+            vectors = self._latent.transform(queries.described)
         else:
-            vectors = queries.described if self._latent is None else self._latent.transform(queries.described)
+            vectors = queries.described if self._names else queries.vectors
         return np.hstack([unit(np.asarray(vectors, dtype=np.float64)), np.ones((len(queries), 1))])
 
     def contexts(self, rows: Sequence[Row]) -> Floats:

@@ -31,19 +31,21 @@ class LacksEvidenceError(ConfigError):
 class Split:
     """Tables that share no package: to learn from, to fix operating points on, to test on.
 
-    The tables hold the two ends; `models` are all that may be chosen, the ends among them, and `grids` their outcomes.
+    The tables hold the two ends; `models` are all that may be chosen, the ends among them. With `hashed` texts are
+    hashed even where a sentence encoder is installed.
     """
 
     train: Table
     validate: Table
     test: Table
     models: tuple[str, ...]
+    hashed: bool = False
 
     @cached_property
     def encoder(self) -> Encoder:
         """How queries are described: by the features that all rows have, else by their texts."""
         names = shared_features((self.train, self.validate, self.test))
-        return Encoder(self.train.rows, names, embeds=None if names else sentences())
+        return Encoder(self.train.rows, names, embeds=None if names or self.hashed else sentences())
 
     @cached_property
     def queries(self) -> tuple[Queries, Queries, Queries]:

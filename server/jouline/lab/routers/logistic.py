@@ -9,7 +9,7 @@ from jouline.lab.grid import Floats
 from jouline.lab.queries import Seen
 from jouline.lab.routers.router import Greedy, State, known_means
 
-_OF_TEXT, _OF_FEATURES = 0.3, 0.03  # inverse strength of the penalty; many sparse columns, few dense ones
+_OF_TEXT, _OF_FEATURES = 0.3, 1.2  # inverse strength of the penalty: of sparse n-grams, and over dense columns
 
 
 class Logistic(Greedy):
@@ -25,8 +25,9 @@ class Logistic(Greedy):
     def learn(self, queries: Seen, rewards: Floats) -> None:
         """Fit anew to these queries alone."""
         self._means = known_means(rewards)
-        strength = _OF_TEXT if hasattr(queries.described, "tocsr") else _OF_FEATURES
-        self._fitted = [_fit(queries.described, rewards[:, column], strength) for column in range(len(self.models))]
+        described = queries.described
+        strength = _OF_TEXT if hasattr(described, "tocsr") else _OF_FEATURES / described.shape[1]
+        self._fitted = [_fit(described, rewards[:, column], strength) for column in range(len(self.models))]
 
     def worth(self, queries: Seen) -> Floats:
         """Return each model's chance of being right; where nothing could be fitted, its mean."""
