@@ -280,3 +280,29 @@ def test_what_stops_early_stands_in_no_table_of_exact_matches(tmp_path):
     assert "shown only" in report["routers"]["always-large-lossless"]["note"]
     assert "always-large |" in as_text(report)
     assert "lossless" not in as_text(report)
+
+
+def test_every_row_is_tested_once_in_folds(tmp_path):
+    """The test has all rows, points are fixed fold by fold, and what the word tells is learnt all the same."""
+    write(tmp_path / "t.jsonl", lettered(150, 0))
+    report = evaluate_tables(
+        train=[tmp_path / "t.jsonl"], validate=None, test=None, models=("a", "b"), routers=["logistic"],
+        folds=5, times=20,
+    )  # fmt: skip
+    found = report["routers"]["logistic"]
+
+    assert (report["test"]["rows"], report["folds"]) == (150, 5)
+    assert found["auc"] > 0.9
+    assert found["parity_shown"]
+    assert found["saving_at_parity_percent"] > 10
+    assert len(found["curve"]) == 101
+    json.dumps(report, allow_nan=False)
+
+
+@pytest.mark.parametrize("options", [["--folds", "40"], ["--folds", "2", "--test", "{0}"]])
+def test_folds_that_cannot_be_are_told(halves, capsys, options):
+    """More folds than groups, or a test table of one's own: one sentence, status 1."""
+    arguments = ["--train", halves[0], *MODELS, *(option.format(*halves) for option in options)]
+
+    assert main(["lab", "evaluate", *arguments]) == 1
+    assert "olds" in capsys.readouterr().err

@@ -84,6 +84,9 @@ def _add_evaluate(actions: Any) -> None:
     parser.add_argument("--small", metavar="A", help="the small end (default small; of --models the cheapest)")
     parser.add_argument("--large", metavar="B", help="the large end (default large; of --models the best)")
     parser.add_argument("--quality", choices=("exact", "shown"), default="exact", help="right, or right and shown")
+    parser.add_argument(
+        "--folds", type=_count, default=0, metavar="K", help="test on every K-th part of --train in turn"
+    )
     parser.add_argument("--hashed", action="store_true", help="hash texts though a sentence encoder is installed")
     parser.add_argument("--resamples", type=_count, default=1000, help="bootstrap draws of whole packages")
     parser.add_argument("--seed", type=int, default=0)
@@ -302,6 +305,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         folder=args.router,
         shown=args.quality == "shown",
         hashed=args.hashed,
+        folds=args.folds,
         seed=args.seed,
         times=args.resamples,
     )

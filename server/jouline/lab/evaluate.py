@@ -8,14 +8,17 @@ import numpy as np
 
 from jouline.errors import ConfigError
 from jouline.lab.floor import halves
+from jouline.lab.folds import merged, together
 from jouline.lab.grid import always
 from jouline.lab.intervals import TIMES, Number, Resampling, Sample, holm, interval, p_value, samples
 from jouline.lab.judge import PARITY_POINTS, Judged, above_line, cost_area, fixed_policy, gap_is_known, judge
 from jouline.lab.kept import contestant, is_kept, opened
 from jouline.lab.outcomes import Row, read_all
+from jouline.lab.queries import Embeds
 from jouline.lab.routers.contestant import Contestant, LacksEvidenceError, Split
 from jouline.lab.routers.drafted import shipped
 from jouline.lab.routers.names import make
+from jouline.lab.sentences import sentences
 from jouline.lab.table import Table, as_shown, part, table, told
 from jouline.lab.training import confidence
 from jouline.router.calibration import Display, load
@@ -36,6 +39,7 @@ def evaluate_tables(
     folder: Path | None = None,
     shown: bool = False,
     hashed: bool = False,
+    folds: int = 0,
     seed: int = 0,
     times: int = TIMES,
 ) -> dict[str, Any]:
@@ -47,28 +51,63 @@ def evaluate_tables(
     too, told in `routers_left_out`, unless none of those asked for remains: `ConfigError`. Without `test` half of
     the train packages, drawn by the seed, are tested on; without `validate` a third of the others is kept back for
     it. `folder` holds a trained router, evaluated as `shipped`. With `shown` only what is above the display
-    threshold counts as right, and decoding stops below it; the fixed policies then stop so too, so that `always-
-    large` is the lossless one.
+    threshold counts as right, and decoding stops below it; the fixed policies then stop so too, so that
+    `always-large` is the lossless one. With `folds` the train packages are split into so many parts, each tested on
+    by routers taught, and points fixed, on the others.
     """
     read_in = [read_all(paths) for paths in (train, test or (), validate or ())]
     kept = [told(rows, *models) for rows in read_in]
-    taught, tried = (kept[0], kept[1]) if test else halves(kept[0], models, seed)
-    small, large = _ends(taught, models, ends)
-    learn, testing = (table(rows, small, large, among=models) for rows in (taught, tried))
-    learn, fixing = (learn, table(kept[2], small, large, among=models)) if validate else _kept_back(learn, seed)
-    split = Split(train=learn, validate=fixing, test=testing, models=models, hashed=hashed)
-    display = _display(learn, folder)
-    _check_apart(split)
-    if shown:
-        split = _as_shown(split, display)
-    contestants, left_out = _made(dict.fromkeys(["random", *routers, "oracle"]), split, seed)
+    embeds = None if hashed else sentences()
+    if folds:
+        if test or validate or shown or folder:
+            raise ConfigError("With --folds give only --train: every part of it is tested on in turn.")
+        small, large = _ends(kept[0], models, ends)
+        whole = table(kept[0], small, large, among=models)
+        splits = [_fold(whole, models, (number, folds), seed, embeds) for number in range(folds)]
+        display = None
+    else:
+        taught, tried = (kept[0], kept[1]) if test else halves(kept[0], models, seed)
+        small, large = _ends(taught, models, ends)
+        learn, testing = (table(rows, small, large, among=models) for rows in (taught, tried))
+        learn, fixing = (learn, table(kept[2], small, large, among=models)) if validate else _kept_back(learn, seed)
+        split = Split(train=learn, validate=fixing, test=testing, models=models, embeds=embeds)
+        display = _display(learn, folder)
+        _check_apart(split)
+        splits = [_as_shown(split, display) if shown else split]
+    resampling = Resampling(times=times, seed=seed)
+    contestants, left_out = _entered(splits, dict.fromkeys(["random", *routers, "oracle"]), resampling)
     if folder is not None:
-        contestants["shipped"] = contestant(opened(folder), split) if is_kept(folder) else shipped(folder, split)
+        kept_router = opened(folder) if is_kept(folder) else None
+        contestants["shipped"] = contestant(kept_router, splits[0]) if kept_router else shipped(folder, splits[0])
     elif routers and not set(routers) - left_out.keys():
         raise ConfigError(" ".join(left_out.values()))
-    report = evaluate(split, contestants, Resampling(times=times, seed=seed), None if shown else display)
+    report = evaluate(together(splits), contestants, resampling, None if shown else display)
     missing = sum(map(len, read_in)) - sum(map(len, kept))
-    return report | {"routers_left_out": left_out, "rows_left_out": missing}
+    return report | {"routers_left_out": left_out, "rows_left_out": missing, "folds": folds or None}
+
+
+def _fold(whole: Table, models: tuple[str, ...], which: tuple[int, int], seed: int, embeds: Embeds | None) -> Split:
+    """Return one part of a table's groups to test on, the others to learn from and to fix points on."""
+    number, folds = which
+    names = np.random.default_rng(seed).permutation(np.unique(whole.groups))
+    if len(names) < max(3, folds) or folds < 2:
+        raise ConfigError(
+            f"{len(names)} groups cannot be split into {folds} folds; the least are 3 groups and 2 folds."
+        )
+    tested = np.isin(whole.groups, names[number::folds])
+    learn, fixing = _kept_back(part(whole, ~tested), seed)
+    return Split(train=learn, validate=fixing, test=part(whole, tested), models=models, embeds=embeds)
+
+
+def _entered(
+    splits: Sequence[Split], names: Iterable[str], resampling: Resampling
+) -> tuple[dict[str, Contestant], dict[str, str]]:
+    """Return the routers over all folds, and why others are left out."""
+    if len(splits) == 1:
+        return _made(names, splits[0], resampling.seed)
+    made = [_made(names, split, resampling.seed) for split in splits]
+    found = {name: [one[name] for one, _ in made] for name in made[0][0]}
+    return {name: merged(splits, each, resampling) for name, each in found.items()}, made[0][1]
 
 
 def _ends(rows: Sequence[Row], models: tuple[str, ...], given: tuple[str | None, str | None]) -> tuple[str, str]:

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from jouline.lab import metrics
-from jouline.lab.grid import Floats, Grid, Played, always
+from jouline.lab.grid import Floats, Grid, Played, always, at_points
 from jouline.lab.intervals import Number, Resampling, Sample, interval, sample, samples
-from jouline.lab.routers.contestant import Contestant, Split
+from jouline.lab.routers.contestant import Contestant, Fixed, Split
 
 PARITY_POINTS = 0.01
 SHOWN_AT = (0, 10, 25, 50, 75, 90, 100)
@@ -45,14 +45,6 @@ _BINS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fixed:
-    """What was fixed on validation data: indices into the operating points; None where there is no such point."""
-
-    parity: int | None
-    best: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """A router's report, and its curve on the whole test grid and in every resample."""
 
@@ -63,12 +55,23 @@ class Judged:
 
 def judge(split: Split, one: Contestant, resampling: Resampling, *, gap_known: bool) -> Judged:
     """Return a router's figures on the test table, at points fixed on the validation table."""
-    validate, test = split.grid(split.validate), split.grid(split.test)
-    fixed = _fixed(validate, one.validate, resampling)
+    test = split.grid(split.test)
+    fixed = one.fixed or fix(split, one, resampling)
     whole, drawn = sample(test, one.test), samples(test, one.test, resampling)
-    measures = _measures(split, fixed, gap_known=gap_known)
-    shown = fixed.parity is not None and bool(_parity_lower_ends(drawn)[fixed.parity] >= -PARITY_POINTS)
-    values = dict.fromkeys(MEASURES) | {name: measure(whole) for name, measure in measures.items()}
+    measures = _of_curve(split, gap_known=gap_known)
+    values: dict[str, Any] = dict.fromkeys(MEASURES) | {name: measure(whole) for name, measure in measures.items()}
+    known: dict[str, list[Number]] = {name: [None, None] for name in MEASURES}
+    known |= {name: interval([measure(each) for each in drawn]) for name, measure in measures.items()}
+    shown = False
+    if fixed.parity is not None:
+        at, drawn_at = sample(test, fixed.parity), samples(test, fixed.parity, resampling)
+        values["saving_at_parity_percent"] = _saving_vs_large(at, 0)
+        known["saving_at_parity_percent"] = interval([_saving_vs_large(each, 0) for each in drawn_at])
+        shown = bool(_parity_lower_ends(drawn_at)[0] >= -PARITY_POINTS)
+    if fixed.best is not None and gap_known:
+        at, drawn_at = sample(test, fixed.best), samples(test, fixed.best, resampling)
+        values["saving_vs_interpolated_percent"] = _saving_vs_line(at, 0)
+        known["saving_vs_interpolated_percent"] = interval([_saving_vs_line(each, 0) for each in drawn_at])
     report = {
         "label": one.label,
         "auc": _auc(test, one.gain),
@@ -76,26 +79,20 @@ def judge(split: Split, one: Contestant, resampling: Resampling, *, gap_known: b
         "saving_at_parity_percent": values["saving_at_parity_percent"] if shown else None,
         "parity_shown": shown,
         "saving_at_validated_parity_percent": values["saving_at_parity_percent"],
-        "fixed_points": {"parity": fixed.parity, "against_line": fixed.best},
+        "fixed_points": {"parity": fixed.parity_at, "against_line": fixed.best_at},
         "route_ms_p95": one.route_ms_p95,
         "calibration": _calibration(test, one.chance),
-        "ci95": {name: [None, None] for name in MEASURES}
-        | {name: interval([measure(each) for each in drawn]) for name, measure in measures.items()},
+        "ci95": known,
         "curve": _curve_rows(test, one.test, whole, drawn),
     }
     return Judged(report=report, whole=whole, drawn=drawn)
 
 
-def _measures(split: Split, fixed: Fixed, *, gap_known: bool) -> dict[str, Measure]:
-    """Return the measures that mean something here."""
-    parity, best = fixed.parity, fixed.best
+def _of_curve(split: Split, *, gap_known: bool) -> dict[str, Measure]:
+    """Return the measures of a whole curve that mean something here."""
     found: dict[str, Measure] = dict(_OF_CURVES)
-    if parity is not None:
-        found["saving_at_parity_percent"] = lambda s: _saving_vs_large(s, parity)
     if gap_known:
         found |= _OF_GAP | (_OF_SHARES if split.of_two else {})
-    if gap_known and best is not None:
-        found["saving_vs_interpolated_percent"] = lambda s: _saving_vs_line(s, best)
     return found
 
 
@@ -137,11 +134,12 @@ def above_line(one: Sample, index: int) -> Number:
     return float(one.curve.quality[index]) - line
 
 
-def _fixed(validate: Grid, played: Played, resampling: Resampling) -> Fixed:
+def fix(split: Split, one: Contestant, resampling: Resampling) -> Fixed:
     """Fix the point of parity and the best point against the line on the validation table."""
-    whole = sample(validate, played)
-    lower = _parity_lower_ends(samples(validate, played, resampling))
-    points = range(len(played.quality))
+    validate = split.grid(split.validate)
+    whole = sample(validate, one.validate)
+    lower = _parity_lower_ends(samples(validate, one.validate, resampling))
+    points = range(len(lower))
     at_parity = [index for index in points if lower[index] >= -PARITY_POINTS]
     position = whole.ends.cost_position(whole.curve.cost)
     savings = {
@@ -149,9 +147,13 @@ def _fixed(validate: Grid, played: Played, resampling: Resampling) -> Fixed:
         for index in points
         if _INNER[0] <= position[index] <= _INNER[1] and (found := _saving_vs_line(whole, index)) is not None
     }
+    parity = min(at_parity, key=lambda index: whole.curve.cost[index], default=None)
+    best = max(savings, key=lambda index: savings[index], default=None)
     return Fixed(
-        parity=min(at_parity, key=lambda index: whole.curve.cost[index], default=None),
-        best=max(savings, key=lambda index: savings[index], default=None),
+        parity=None if parity is None else at_points(one.test, [parity]),
+        best=None if best is None else at_points(one.test, [best]),
+        parity_at=parity,
+        best_at=best,
     )
 
 

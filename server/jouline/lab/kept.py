@@ -120,7 +120,9 @@ def contestant(kept: Kept, split: Split) -> Contestant:
 
 def _contestant(kept: Kept, outcomes: Table) -> Contestant:
     models = (outcomes.small, outcomes.large)
-    return contestant(kept, Split(train=kept.train, validate=outcomes, test=outcomes, models=models))
+    return contestant(
+        kept, Split(train=kept.train, validate=outcomes, test=outcomes, models=models, embeds=sentences())
+    )
 
 
 def fix_point(

@@ -47,9 +47,21 @@ class Sentences:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(_MOST_TOKENS)
         self._tokenizer.enable_padding()
+        self._known: dict[str, Floats] = {}
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        """Return a row of length 1 for each text; texts are read up to 256 tokens."""
+        """Return a row of length 1 for each text; texts are read up to 256 tokens.
+
+        Many at once are remembered, as a table's rows are asked for again; one alone is always read anew, as it would
+        be in use, and so that it can be timed.
+        """
+        if len(texts) < 2:
+            return self._read(texts)
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known |= dict(zip(new, self._read(new), strict=True))
+        return np.array([self._known[text] for text in texts])
+
+    def _read(self, texts: Sequence[str]) -> Floats:
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))  # alike in length, so that little is padded
         batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
         parts = [self._batch([texts[at] for at in batch]) for batch in batches]

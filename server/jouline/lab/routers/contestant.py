@@ -12,9 +12,8 @@ from jouline.lab.described import shared_features
 from jouline.lab.grid import Choices, Floats, Grid, Played, always, at_points, grid, joined, play
 from jouline.lab.outcomes import Row
 from jouline.lab.policy import ESCALATE, SMALL, Scores, choose, cost, fit, quality
-from jouline.lab.queries import Encoder, Queries
+from jouline.lab.queries import Embeds, Encoder, Queries
 from jouline.lab.routers.router import Router, best
-from jouline.lab.sentences import sentences
 from jouline.lab.table import Table
 from jouline.router.calibration import OperatingPoint
 
@@ -31,21 +30,21 @@ class LacksEvidenceError(ConfigError):
 class Split:
     """Tables that share no package: to learn from, to fix operating points on, to test on.
 
-    The tables hold the two ends; `models` are all that may be chosen, the ends among them. With `hashed` texts are
-    hashed even where a sentence encoder is installed.
+    The tables hold the two ends; `models` are all that may be chosen, the ends among them. Texts are hashed
+    where there is no sentence encoder, `embeds`.
     """
 
     train: Table
     validate: Table
     test: Table
     models: tuple[str, ...]
-    hashed: bool = False
+    embeds: Embeds | None = None
 
     @cached_property
     def encoder(self) -> Encoder:
         """How queries are described: by the features that all rows have, else by their texts."""
         names = shared_features((self.train, self.validate, self.test))
-        return Encoder(self.train.rows, names, embeds=None if names or self.hashed else sentences())
+        return Encoder(self.train.rows, names, embeds=None if names else self.embeds)
 
     @cached_property
     def queries(self) -> tuple[Queries, Queries, Queries]:
@@ -67,12 +66,26 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """What a policy does on the test table at points chosen on validation rows alone; None where there was none.
+
+    `parity` is the cheapest point at parity with always-large, `best` the one that saves most against the line.
+    `parity_at` and `best_at` are their indices, None where they were chosen in several folds.
+    """
+
+    parity: Played | None
+    best: Played | None
+    parity_at: int | None = None
+    best_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
     """A policy at the 101 operating points of energy saving, fixed on the validation table; `label` says what it is.
 
     `gain` is the gain in quality that it expects of the large model at every test row, in any unit; `chance` the
     chance that the small model is right, where it tells one. `route_ms_p95` is what choosing takes, in milliseconds of
-    this thread's processor time. None is unknown.
+    this thread's processor time. None is unknown. `fixed` is given where points were fixed already, fold by fold.
     """
 
     label: str
@@ -81,6 +94,7 @@ class Contestant:
     gain: Floats | None = None
     chance: Floats | None = None
     route_ms_p95: float | None = None
+    fixed: Fixed | None = None
 
 
 def by_scores(
