@@ -256,7 +256,8 @@ def test_boards_are_read_only_while_a_model_lies_on_one(tmp_path: Path, monkeypa
     """A separate model on a GPU opens the driver's library for as long as it is in use, and no longer."""
     library = FakeNvml(board(joules=5.0, pids=[os.getpid()]))
     meters = open_meters(tmp_path / "sys", {}, nvidia=Nvidia(Clock(), load=lambda: library))
-    monkeypatch.setattr("jouline.app.supports_gpu", lambda: True)
+    monkeypatch.setattr("jouline.opening.supports_gpu", lambda: True)
+    monkeypatch.setattr("jouline.opening._free_bytes", lambda: 8_000_000_000)
     stage = open_family(tmp_path, load_catalogue().family("qwen-coder"), "<|endoftext|>")
     stage.pair.close()
     monkeypatch.setattr(

@@ -1,7 +1,6 @@
 """The composition root: opens the parts, wires them, closes them. Nothing is constructed anywhere else."""
 
 import contextlib
-import os
 import threading
 import time
 import uuid
@@ -14,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from jouline.cancel import CancelToken
-from jouline.catalogue.card import PairCard, StageCard
+from jouline.catalogue.card import PairCard
 from jouline.catalogue.choice import choose_pair
 from jouline.catalogue.store import ModelStore
 from jouline.completion import Completion, CompletionRequest, Feedback, Tier
@@ -24,17 +23,17 @@ from jouline.energy.costbook import CostBook
 from jouline.energy.ledger import FILE_NAME, Ledger
 from jouline.energy.meter import Meters, open_meters
 from jouline.engine import exit as exits
-from jouline.engine.llama import supports_gpu
-from jouline.engine.options import EngineOptions
-from jouline.engine.pair import Pair, PairFiles
+from jouline.engine.pair import Pair
 from jouline.errors import CatalogueError, EngineError, RouterError
 from jouline.hardware import probe
+from jouline.opening import open_pair, placing, unload_after_s
 from jouline.pipeline.account import Account, AlwaysLarge
 from jouline.pipeline.books import Books, SessionEnergy
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.costs import Costs
 from jouline.pipeline.exclusions import Exclusions
 from jouline.pipeline.options import PipelineOptions
+from jouline.pipeline.pauses import Pauses
 from jouline.pipeline.serve import Pipeline
 from jouline.pipeline.surroundings import Surroundings
 from jouline.pipeline.warmup import warm_up
@@ -43,8 +42,6 @@ from jouline.router.router import ConfidenceRouter, LearnedRouter, Router, open_
 
 _REMEMBERED = 200  # answers that can still be explained
 _LATEST = 50  # answers that are told with all that led to them
-_MAX_CONTEXT_TOKENS = 4096
-_ALL_LAYERS = 999
 _RESIDENCY_EVERY_S = 60.0  # at most a ledger row for each
 _NATURAL_TOKENS = 7.8  # where the router's calibration has no figure of its own (LOG.md: what is not written)
 
@@ -56,6 +53,7 @@ class Parts:
     card: PairCard
     pair: Pair
     pipeline: Pipeline
+    pauses: Pauses
     router: Router
     costs: Costs
     on_gpu: bool
@@ -90,6 +88,7 @@ class App:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jouline-engine")
         self._lock = threading.Lock()
         self._residency_due_s = 0.0
+        self._pause = CancelToken()  # set as soon as somebody asks
         self._answers: OrderedDict[tuple[str, int], Completion] = OrderedDict()
         self._latest: deque[Answered] = deque(maxlen=_LATEST)
 
@@ -115,12 +114,14 @@ class App:
         Raises a JoulineError, the old pair staying in use, where the new one cannot be opened.
         """
         if _models(config) != self._models:
+            self._pause.cancel()
             self._thread.submit(self._swap, config).result()
         self._parts.pipeline.exclusions = Exclusions(config.exclude)
         self._most_saving = _most_saving(self._parts.router, config)
 
     def submit(self, request: CompletionRequest, cancel: CancelToken) -> Future[Completion]:
         """Answer a request on the engine's thread. The future raises Cancelled or a JoulineError."""
+        self._pause.cancel()
         return self._thread.submit(self._serve, request, cancel, time.perf_counter())
 
     def complete(self, request: CompletionRequest, cancel: CancelToken) -> Completion:
@@ -181,6 +182,7 @@ class App:
 
     def close(self) -> None:
         """Finish what runs, write the ledger, free the models."""
+        self._pause.cancel()
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._settle_residency()
         self._parts.costs.save()
@@ -197,6 +199,7 @@ class App:
         self.close()
 
     def _serve(self, request: CompletionRequest, cancel: CancelToken, submitted: float) -> Completion:
+        self._pause.cancel()
         queue_ms = (time.perf_counter() - submitted) * 1e3
         if request.energy_saving > self._most_saving:
             request = replace(request, energy_saving=int(self._most_saving))
@@ -210,7 +213,14 @@ class App:
             self._answers.move_to_end((request.uri, request.offset))
             while len(self._answers) > _REMEMBERED:
                 self._answers.popitem(last=False)
+        if completion.models_run:
+            self._pause = CancelToken()
+            self._thread.submit(self._use_pause, request, completion.models_run[-1], self._pause)
         return completion
+
+    def _use_pause(self, request: CompletionRequest, tier: Tier, cancel: CancelToken) -> None:
+        if not cancel.cancelled:
+            self._parts.pauses.use(request, tier, cancel)
 
     def _settle_residency(self) -> None:
         self._books.other("residency", self._meters.outside(), extra_share=_extra_share(self.card))
@@ -253,9 +263,9 @@ def _open_parts(folders: Folders, meters: Meters, books: Books, known: CostBook,
     books.other("load", loading.measurement, extra_share=_extra_share(card))
     before = meters.on_gpu
     try:
-        if _gpu_layers(card):
+        if pair.on_gpu:
             meters.use_gpu(True)
-        parts = _wire(card, (pair, context_tokens), meters, books, known)
+        parts = _wire(card, (pair, context_tokens, loading.measurement.joules), meters, books, known)
         return replace(parts, problems=(*problems, *parts.problems))
     except BaseException:
         pair.close()
@@ -277,62 +287,45 @@ def _choose(folders: Folders, config: Config) -> tuple[PairCard, list[str]]:
     return card, []
 
 
-def _wire(card: PairCard, opened: tuple[Pair, int], meters: Meters, books: Books, known: CostBook) -> Parts:
-    pair, context_tokens = opened
+def _wire(
+    card: PairCard, opened: tuple[Pair, int, float | None], meters: Meters, books: Books, known: CostBook
+) -> Parts:
+    pair, context_tokens, load_joules = opened
     options = PipelineOptions(anchored=True)
-    cards: dict[Tier, StageCard] = {"small": card.small, "large": card.large}
-    completer = Completer(pair, cards, options, context_tokens, Surroundings())
+    completer = Completer(pair, {"small": card.small, "large": card.large}, options, context_tokens, Surroundings())
     with meters.window() as warming:
-        costs = _warm(completer, meters, Costs(meters, known, _names(card), _device(card, meters)))
+        costs = _warm(completer, meters, Costs(meters, known, _names(card), _device(pair, meters)))
     books.other("warm-up", warming.measurement, extra_share=_extra_share(card))
-    problems = [known.problem] if known.problem else []
+    problems = [problem for problem in (known.problem, placing(pair)) if problem]
     router = _open_router(card, problems)
     pair.exits = _open_exits(card, problems)
+    account = Account(meters, costs, AlwaysLarge(_natural_tokens(router)), card.large.id)
+    pauses = Pauses(
+        completer=completer,
+        meters=meters,
+        account=account,
+        books=books,
+        room=options.max_line_tokens,
+        unload_after_s=unload_after_s(card, load_joules),
+    )
     pipeline = Pipeline(
         completer=completer,
         router=router,
-        account=Account(meters, costs, AlwaysLarge(_natural_tokens(router)), card.large.id),
+        account=account,
         books=books,
         model_ids={"small": card.small.id, "large": card.large.id},
         options=options,
     )
-    on_gpu = _gpu_layers(card) > 0
     return Parts(
-        card=card, pair=pair, pipeline=pipeline, router=router, costs=costs, on_gpu=on_gpu, problems=tuple(problems)
+        card=card,
+        pair=pair,
+        pipeline=pipeline,
+        pauses=pauses,
+        router=router,
+        costs=costs,
+        on_gpu=pair.on_gpu,
+        problems=tuple(problems),
     )
-
-
-def open_pair(card: PairCard, folders: Folders) -> tuple[Pair, int]:
-    """Open both models of a pair; returns them with the context size that they share."""
-    small, large = ModelStore.under(folders.data).check_pair(card)
-    context_tokens = min(_context_tokens(card.small), _context_tokens(card.large))
-    options = EngineOptions(context_tokens=context_tokens, gpu_layers=_gpu_layers(card))
-    files = PairFiles(
-        kind=card.kind,
-        small=small,
-        large=large,
-        small_options=options,
-        large_options=_large_options(card, options),
-        small_ends=card.small.fim.end,
-        large_ends=card.large.fim.end,
-    )
-    return Pair(files), context_tokens
-
-
-def _context_tokens(stage: StageCard) -> int:
-    return min(stage.prompt_tokens or stage.context_tokens or _MAX_CONTEXT_TOKENS, _MAX_CONTEXT_TOKENS)
-
-
-def _gpu_layers(card: PairCard) -> int:
-    """Return how many layers go to a GPU: all of a separate model's where this build finds one, none of a half's."""
-    return _ALL_LAYERS if card.kind == "separate" and supports_gpu() else 0
-
-
-def _large_options(card: PairCard, options: EngineOptions) -> EngineOptions:
-    """Give a separate large model all cores but one; halves of a tiny network run best on one."""
-    cores = probe().cores or os.cpu_count() or 1
-    threads = max(1, cores - 1) if card.kind == "separate" else 1
-    return EngineOptions(context_tokens=options.context_tokens, gpu_layers=options.gpu_layers, threads=threads)
 
 
 def _warm(completer: Completer, meters: Meters, costs: Costs) -> Costs:
@@ -350,10 +343,10 @@ def _names(card: PairCard) -> dict[Tier, str]:
     return {"small": small, "large": f"{small} + {large}" if card.kind == "exit" else large}
 
 
-def _device(card: PairCard, meters: Meters) -> str:
+def _device(pair: Pair, meters: Meters) -> str:
     """Name what the models run on: the boards that are read, else the processor and its threads."""
     boards = [meter.covers for meter in meters.all if meter.domain == "gpu"]
-    if _gpu_layers(card):
+    if pair.on_gpu:
         return ", ".join(boards) or "GPU"
     machine = probe()
     return f"{machine.cpu_name}, {machine.threads} threads"

@@ -20,7 +20,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from jouline.app import open_pair
 from jouline.cancel import CancelToken
 from jouline.catalogue.choice import choose_pair
 from jouline.catalogue.store import ModelStore
@@ -28,6 +27,7 @@ from jouline.completion import CompletionRequest, Tier
 from jouline.config import Folders
 from jouline.engine.generate import Limits
 from jouline.engine.pair import Pair
+from jouline.opening import open_pair
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.options import PipelineOptions
 from jouline.replay.editor import Editor

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from tests.families.networks import RECIPES, write_model
 
-from jouline.app import open_pair
 from jouline.cancel import CancelToken
 from jouline.catalogue.card import FamilyCard, PairCard, load_catalogue
 from jouline.catalogue.families import recognise
@@ -17,6 +16,7 @@ from jouline.completion import CompletionRequest
 from jouline.config import Folders
 from jouline.engine.generate import Limits
 from jouline.engine.pair import Pair
+from jouline.opening import open_pair
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.options import PipelineOptions
 

@@ -41,7 +41,7 @@ def look_at_machine(pairs: "Sequence[PairCard]", folders: "Folders") -> "Machine
 
 def time_pair(card: "PairCard", folders: "Folders") -> "dict[str, Speed]":
     """Return both models' measured speeds by id; empty where the pair cannot be opened."""
-    from jouline.app import open_pair
+    from jouline.opening import open_pair
 
     try:
         pair, _ = open_pair(card, folders)

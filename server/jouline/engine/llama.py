@@ -52,7 +52,7 @@ class Weights:
         """Open `path`, or only its tokeniser; raises EngineError with one plain sentence when that fails."""
         _backend()
         self.path = path
-        self._gpu_layers = gpu_layers
+        self.gpu_layers = gpu_layers
         self.pointer: Any = _opened(path, gpu_layers=gpu_layers, vocabulary_only=vocabulary_only)
         self._words: Any = None  # a model opened for its tokeniser alone, while the weights are unloaded
         self._vocab = ffi.llama_model_get_vocab(self.pointer)
@@ -115,7 +115,7 @@ class Weights:
     def load(self) -> None:
         """Have the weights in memory again; raises EngineError where the file is gone."""
         if not self.pointer:
-            self.pointer = _opened(self.path, gpu_layers=self._gpu_layers, vocabulary_only=False)
+            self.pointer = _opened(self.path, gpu_layers=self.gpu_layers, vocabulary_only=False)
             self._vocab = ffi.llama_model_get_vocab(self.pointer)
             ffi.llama_model_free(self._words)
             self._words = None

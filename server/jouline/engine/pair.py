@@ -136,6 +136,17 @@ class Pair:
         """
         self._sessions[tier].unload()
 
+    @property
+    def offloaded(self) -> dict[Tier, tuple[int, int]]:
+        """How many layers of each model lie on a graphics device, and of how many, the output's counted as one."""
+        sizes = {tier: weights.layers + 1 for tier, weights in self._weights.items()}
+        return {tier: (min(size, self._weights[tier].gpu_layers), size) for tier, size in sizes.items()}
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether any layer lies on a graphics device."""
+        return any(on for on, _ in self.offloaded.values())
+
     def resident(self, tier: Tier) -> bool:
         """Whether that model's weights are in memory now."""
         return self._weights[tier].pointer is not None

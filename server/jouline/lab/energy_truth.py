@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from jouline.app import build, open_pair
+from jouline.app import build
 from jouline.cancel import CancelToken
 from jouline.catalogue.card import StageCard
 from jouline.catalogue.choice import choose_pair
@@ -37,6 +37,7 @@ from jouline.errors import JoulineError
 from jouline.hardware import probe, sysfs_root
 from jouline.lab.places import sources
 from jouline.lab.retype import Block, blocks
+from jouline.opening import open_pair
 from jouline.pipeline.account import work_of
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.costs import Costs

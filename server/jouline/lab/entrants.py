@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jouline.app import open_pair
 from jouline.catalogue.card import Catalogue, PairCard, StageCard
 from jouline.catalogue.families import recognise
 from jouline.catalogue.gguf_header import read_header
@@ -14,6 +13,7 @@ from jouline.catalogue.store import ModelStore
 from jouline.completion import Tier
 from jouline.config import Folders
 from jouline.errors import ConfigError
+from jouline.opening import open_pair
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.options import PipelineOptions
 

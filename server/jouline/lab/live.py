@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jouline.app import open_pair
 from jouline.catalogue.card import PairCard, StageCard, load_catalogue
 from jouline.completion import Tier
 from jouline.config import Folders
@@ -23,6 +22,7 @@ from jouline.lab.excerpts import measure
 from jouline.lab.gather import Candidate, Gatherer
 from jouline.lab.places import sources
 from jouline.lab.retype import blocks, policies, retype
+from jouline.opening import open_pair
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.options import PipelineOptions
 from jouline.router.features import FeatureExtractor

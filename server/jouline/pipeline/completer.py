@@ -51,6 +51,9 @@ class Engine(Protocol):
     def prepare(self, tier: Tier, tokens: Sequence[int], cancel: CancelToken) -> float:
         """Evaluate tokens ahead of a request; returns the work done."""
 
+    def unload(self, tier: Tier) -> None:
+        """Free a model's memory until it is needed again."""
+
     def generate(self, tier: Tier, prompt: Prompt, limits: Limits, cancel: CancelToken) -> Generation:
         """Answer a prompt."""
 
@@ -141,6 +144,10 @@ class Completer:
         """Note that a request's document was opened, so that pieces of it may be shown elsewhere; any thread."""
         if self._surroundings is not None:
             self._surroundings.visit(request.uri, request.language, request.text)
+
+    def unload(self, tier: Tier) -> None:
+        """Free that model's memory; it is loaded again when it is needed."""
+        self._engine.unload(tier)
 
     def _tier(self, tier: Tier) -> Tier:
         return "small" if self._engine.one_vocabulary and self._asked_alike else tier

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jouline.app import open_pair
 from jouline.cancel import CancelToken
 from jouline.catalogue.card import PairCard, load_catalogue
 from jouline.completion import CompletionRequest, Generation, Prompt
@@ -16,6 +15,7 @@ from jouline.engine.two_stage import generate_in_two_stages
 from jouline.errors import ConfigError
 from jouline.lab.collect import language
 from jouline.lab.retype import Block
+from jouline.opening import open_pair
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.options import PipelineOptions
 
