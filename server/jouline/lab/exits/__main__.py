@@ -27,12 +27,13 @@ from jouline.lab.exits.replay import (
     table_rule,
 )
 from jouline.lab.exits.report import as_text, plot
+from jouline.lab.exits.speed import speed
 from jouline.lab.exits.traces import Traces, collect
 from jouline.lab.packages import fetch
 from jouline.lab.places import sources
 from jouline.lab.retype import Block, blocks
 
-PRICES = (0.002, 0.004, 0.008, 0.015, 0.03)  # right texts that a plain token of the large model is worth
+PRICES = (0.003, 0.006, 0.012, 0.025)  # right texts that a plain token of the large model is worth
 MARGINS = (0.005, 0.01, 0.025)  # right texts lost at which the margin rule is measured
 _DEPTH = 400  # tokens of context at which passes are priced
 
@@ -42,7 +43,11 @@ def main() -> int:
     given = _arguments()
     given.folder.mkdir(parents=True, exist_ok=True)
     with open_bench() as bench:
-        _run(bench, given)
+        if given.drafts:
+            drawn = _blocks(given, "test", given.test_blocks)
+            print(json.dumps(speed(bench, drawn, seed=given.seed, tell=_counter("blocks", len(drawn)))))  # noqa: T201
+        else:
+            _run(bench, given)
     return 0
 
 
@@ -57,6 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--train-blocks", type=int, default=6, help="blocks a package to train on")
     parser.add_argument("--validate-blocks", type=int, default=10, help="blocks a package to choose points on")
     parser.add_argument("--test-blocks", type=int, default=10, help="blocks a package to measure on")
+    parser.add_argument("--drafts", action="store_true", help="only measure what drafts gain, and print it as JSON")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -113,7 +119,7 @@ def _oracles(traces: Traces, prices: Prices, chosen: Sequence[ExitPoint]) -> lis
         "oracle: exits where nothing right is lost": QualityOracle(traces),
     }
     named |= {f"agent {point.energy_saving}": table_rule(*choosing.table_of(point)) for point in chosen}
-    whole = plain_cost(traces).sum()
+    whole = plain_cost(traces, prices).sum()
     found = {name: replay(traces, prices, rule) for name, rule in named.items()}
     return [
         {"way": name, "cost": float(each.cost.sum() / whole), "right": float(each.quality.mean())}

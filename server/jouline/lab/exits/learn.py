@@ -13,7 +13,7 @@ import numpy as np
 from jouline.lab.exits.replay import BINS, Bools, Episode, Prices, margin_rule, replay
 from jouline.lab.exits.traces import Floats, Ints, Traces
 
-ROUNDS = 240
+ROUNDS = 160
 _RATE, _CRITIC_RATE = 0.05, 0.3
 _ENTROPY = 0.003
 _DECAY = 1e-3

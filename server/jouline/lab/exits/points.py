@@ -33,7 +33,7 @@ def candidate(name: str, table: Floats, bias: float, traces: Traces, prices: Pri
         name=name,
         table=table,
         bias=bias,
-        cost=float(outcome.cost.sum() / plain_cost(traces).sum()),
+        cost=float(outcome.cost.sum() / plain_cost(traces, prices).sum()),
         lost=float((traces.quality - outcome.quality).mean()),
     )
 

@@ -62,9 +62,9 @@ class Episode:
     cost: list[Floats]
 
 
-def plain_cost(traces: Traces) -> Floats:
-    """Return what the large model costs at each place by plain decoding, its prompt's lag too."""
-    return traces.length.astype(float)
+def plain_cost(traces: Traces, prices: Prices) -> Floats:
+    """Return what the large model costs at each place by plain decoding, its catching up with the prompt too."""
+    return traces.length * (prices.front + prices.back) + traces.lag * prices.catch_up
 
 
 def replay(traces: Traces, prices: Prices, choose: Chooser, episode: Episode | None = None) -> Outcome:
