@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jouline.engine.draft import Acceptance, DraftCosts, Lookup, PassCosts, best_run, lead_kind, spread
+from jouline.engine.draft import Acceptance, DraftCosts, Lookup, PassCosts, Worth, best_run, lead_kind, spread
 
 SECONDS = st.floats(1e-4, 1.0)
 
@@ -79,3 +79,27 @@ def test_a_lookup_stays_small():
     for begin in range(0, 1000, 20):
         lookup.read(list(range(begin, begin + 20)))
     assert len(lookup._next) <= 50 + 20
+
+
+@given(
+    quick=st.floats(0.2, 0.9),
+    drafts=st.booleans(),
+    noise=st.lists(st.floats(0.9, 1.1), min_size=200, max_size=200),
+)
+def test_the_quicker_way_is_taken_and_the_other_tried_now_and_then(quick, drafts, noise):
+    """Whichever way is clearly quicker serves nearly all answers after the first; the other is not forgotten."""
+    worth, chosen = Worth(), []
+    for factor in noise:
+        chosen.append(worth.choose())
+        worth.learn(factor * (quick * 0.8 if chosen[-1] == drafts else 1.0), drafted=chosen[-1])
+    late = chosen[20:]
+    assert worth.pays == drafts
+    assert 0.9 <= sum(each == drafts for each in late) / len(late) < 1
+
+
+def test_what_is_no_quicker_is_not_drafted():
+    """Equal times speak against drafts."""
+    worth = Worth()
+    for _ in range(40):
+        worth.learn(1.0, drafted=worth.choose())
+    assert not worth.pays

@@ -114,6 +114,39 @@ class Acceptance:
         self._right[kind] = self._right.get(kind, 0.0) * _FADING + right
 
 
+class Worth:
+    """Whether answers with drafts take less time than answers without, by what either took lately.
+
+    The prices of passes leave out what drafting itself takes, and the machine changes; so now and then the way that
+    seems worse is tried again.
+    """
+
+    _EVERY, _FIRST = 16, 6
+    _WEIGHT, _CLEARLY = 0.1, 0.97
+
+    def __init__(self) -> None:
+        self._means: dict[bool, float] = {}
+        self._counts = {False: 0, True: 0}
+
+    @property
+    def pays(self) -> bool:
+        """Whether drafts are clearly the quicker way so far."""
+        return self._means.get(True, 1.0) < self._CLEARLY * self._means.get(False, 1.0)
+
+    def choose(self) -> bool:
+        """Return whether the next answer is to be drafted."""
+        total = self._counts[False] + self._counts[True]
+        if total < 2 * self._FIRST:
+            return total % 2 == 1
+        return self.pays != (total % self._EVERY == 0)
+
+    def learn(self, relative: float, *, drafted: bool) -> None:
+        """Note what an answer took, against its tokens' price; outliers, as a busy machine makes them, are cut."""
+        self._counts[drafted] += 1
+        mean = self._means.setdefault(drafted, relative)
+        self._means[drafted] = mean + self._WEIGHT * (min(max(relative, 0.5 * mean), 2 * mean) - mean)
+
+
 def lead_kind(lead: float, agreement: int) -> Kind:
     """Return the kind of a guess: its lead in steps of half a nat, and what a lookup says (1 the same, -1 another)."""
     return min(_LEAD_BINS - 1, int(min(lead, 99.0) / _LEAD_STEP)), agreement

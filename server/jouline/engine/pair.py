@@ -14,7 +14,7 @@ from typing import Literal
 from jouline.cancel import CancelToken
 from jouline.completion import Generation, Prompt, Tier
 from jouline.engine.candidates import candidates
-from jouline.engine.draft import Lookup
+from jouline.engine.draft import Lookup, Worth
 from jouline.engine.draft_cost import measure
 from jouline.engine.exit import ExitAgent
 from jouline.engine.generate import Limits, generate
@@ -203,7 +203,16 @@ class Pair:
         capacity = min(files.small_options.context_tokens, files.large_options.context_tokens)
         costs = measure(drafter, large, deep=min(_DEEP, capacity * 3 // 4), clock=clock)
         share = large.front_share if isinstance(large, ExitSession) else 0.0
-        return TwoStageSession(large, drafter, costs=costs, lookup=Lookup(), capacity=capacity, front_share=share)
+        return TwoStageSession(
+            large,
+            drafter,
+            costs=costs,
+            lookup=Lookup(),
+            capacity=capacity,
+            front_share=share,
+            worth=Worth(),
+            clock=clock,
+        )
 
     def _can_draft(self) -> bool:
         """Whether the small model's tokens are the large one's, and can be taken back."""

@@ -5,7 +5,8 @@ where the loop takes the drafted token its logits are there already, where it do
 With an exit rule the small half's choice may stand unchecked; nothing else is ever lost.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from jouline.cancel import CancelToken
@@ -20,6 +21,7 @@ from jouline.engine.draft import (
     Kind,
     Lookup,
     PassCosts,
+    Worth,
     best_run,
     lead_kind,
 )
@@ -32,6 +34,7 @@ from jouline.engine.vocabulary import Vocabulary
 
 _ASKED: Kind = (1, 3)  # the first token of a separate small model's draft
 _REST = 32  # tokens after which drafts that do not pay are tried again
+_TELLING, _MOSTLY_DECODED = 3, 4  # tokens: answers from, and prompts up to which an answer's time tells of decoding
 _MOST_BEHIND = 64  # tokens that a separate small model may have to read before it drafts
 
 
@@ -71,12 +74,19 @@ class TwoStageSession:
         lookup: Lookup,
         capacity: int,
         front_share: float = 0.0,
+        worth: Worth | None = None,
+        clock: Callable[[], float] = time.thread_time,
     ) -> None:
         """`small` is the front of `large` of one network, else a model with the same vocabulary, or None.
 
         `capacity` is how many tokens fit, `front_share` the front's part of a whole pass' work, 0 for separate models.
+        With `worth` answers are drafted only where that has proved quicker by `clock`, else always.
         """
         self._capacity = capacity
+        self._worth = worth
+        self._clock = clock
+        self._drafting = True
+        self._began = 0.0
         self._large = large
         self._small = small
         self._all_costs = costs
@@ -116,8 +126,18 @@ class TwoStageSession:
 
     def expect(self, ahead: Ahead, rule: ExitRule | None = None) -> None:
         """Say what the next `sync` begins; without this nothing is drafted and no token exits."""
-        self._ahead, self._rule = ahead, rule
+        self._drafting = self._worth is None or self._worth.choose()
+        self._ahead = ahead if self._drafting or rule else None
+        self._rule = rule
+        self._began = self._clock()
         self.tally = Tally()
+
+    def finished(self, tokens: int) -> None:
+        """Note that the answer has so many tokens: whether drafts pay is learned from it."""
+        if self._worth is None or tokens < _TELLING or self.evaluated > _MOSTLY_DECODED:
+            return
+        seconds = self._clock() - self._began
+        self._worth.learn(seconds / (tokens * self._all_costs.at(len(self._at.timeline)).plain), drafted=self._drafting)
 
     def sync(self, tokens: Sequence[int], *, rows: int = 1) -> float:
         """See `Session.sync`; drafts made at once are counted neither as evaluated nor as work."""
@@ -205,7 +225,7 @@ class TwoStageSession:
 
     def _draft(self, ahead: Ahead, guess: Guess | None) -> list[int]:
         most = min(MOST, ahead.room - 1, self._capacity - len(self._at.timeline))
-        if most < 1:
+        if most < 1 or not self._drafting:
             return []
         costs = self.costs
         if costs.batches_pay and not ahead.spelling and (run := self._look_up(ahead, most)):
@@ -299,6 +319,7 @@ def generate_in_two_stages(
     ahead = Ahead(vocabulary, prompt.stub, room=limits.max_tokens, single_line=limits.single_line)
     session.expect(ahead, rule)
     made = generate(session, vocabulary, prompt, limits, cancel, ahead=ahead)
+    session.finished(made.generated_tokens)
     tally = session.tally
     return replace(
         made,
