@@ -74,18 +74,18 @@ def _faulty_closer(request: CompletionRequest, offer: Offer, loose: Sequence[Bra
     begin = begin_before(request)
     whole = begin == 0 or request.offset - begin < WINDOW_CHARS
     stack = _left_open(request.text[begin : request.offset], offer.text, request.language)
-    before, behind = (
-        unmatched_closers(piece_behind(request, request.offset + replaced), request.language)
-        for replaced in (0, offer.replace)
-    )
-    sound = whole and _aligned(stack, before)
+    piece = piece_behind(request)
+    behind = unmatched_closers(piece[offer.replace :], request.language)
+    open_before, sound = list(stack), whole
     for bracket in loose:
         if not bracket.char or (stack and stack[-1] != CLOSERS[bracket.char]) or (whole and not stack):
             return bracket.at
         if stack:
             stack.pop()
         if sound and not _aligned([*stack, *own], behind):
-            return bracket.at
+            sound = _aligned(open_before, unmatched_closers(piece, request.language))
+            if sound:
+                return bracket.at
     return None
 
 

@@ -30,6 +30,11 @@ def _parser(language: str) -> Parser | None:
     return Parser(Language(getattr(import_module(module), function)()))
 
 
+def prepare() -> None:
+    """Load what all grammars need, some ten milliseconds, so that no keystroke waits for it."""
+    _parser("python")
+
+
 def leaf_before(text: str, offset: int, language: str) -> Node | None:
     """Parse a piece of source and return the leaf that ends at `offset`, None where there is no grammar."""
     parser = _parser(language)

@@ -51,14 +51,15 @@ def _grammar(language: str) -> re.Pattern[str]:
         hidden = [_SLASHES, _DOUBLE, _ONE_CHAR if language in {"rust", "c", "cpp", "java", "go"} else _SINGLE]
     if language in _BACKTICKS:
         hidden.append(_BACKTICK)
-    return re.compile("|".join(hidden) + r"|([()\[\]{}])", re.DOTALL)
+    # What begins none of these is skipped in one go; the last dot takes what only looked like a beginning.
+    return re.compile(rf"[^()\[\]{{}}#/\"'`<-]*(?:{'|'.join(hidden)}|([()\[\]{{}}])|.)", re.DOTALL)
 
 
 def brackets(text: str, language: str) -> Iterator[Bracket]:
     """Return the brackets of the code from left to right."""
     for found in _grammar(language).finditer(text):
         if found.lastindex:
-            yield Bracket(found.start(), found.group())
+            yield Bracket(found.start(1), found[1])
 
 
 def unmatched_closers(text: str, language: str = "python") -> str:

@@ -1,6 +1,8 @@
 """Filters that keep a text from saying what stands right of the cursor or around it already (pure)."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from jouline.completion import CompletionRequest
 from jouline.pipeline.lexis import CLOSERS, open_quote, unmatched_closers, unmatched_openers
@@ -95,7 +97,7 @@ def drop_too_short(request: CompletionRequest, offer: Offer) -> Offer | Discard:
 def drop_repeated_line(request: CompletionRequest, offer: Offer) -> Offer | Discard:
     """Decline a text that makes the line equal to the next one that is not blank."""
     line = (request.line_prefix + offer.text.split("\n", 1)[0]).strip()
-    following = next(iter(_lines_behind(request)), "").strip()
+    following = next(_lines_behind(request), "").strip()
     if line == following and not is_trivial(line):
         return Discard(reason="It would only repeat the next line.")
     return offer
@@ -107,7 +109,10 @@ def cut_repeated_suffix(request: CompletionRequest, offer: Offer) -> Offer | Dis
     That is a later line of the text which is the next one below, with its indentation if it is as short as a closing
     bracket; with those, all that follows must be there too.
     """
-    lines, behind = offer.text.split("\n"), _lines_behind(request)
+    if "\n" not in offer.text:
+        return offer
+    lines = offer.text.split("\n")
+    behind = list(islice(_lines_behind(request), len(lines)))
     for index in range(1, len(lines)):
         if behind and _goes_on(lines[index:], behind):
             text = "\n".join(lines[:index]).rstrip()
@@ -124,14 +129,17 @@ def _goes_on(lines: list[str], behind: list[str]) -> bool:
     return lines == behind[: len(lines)]
 
 
-def _lines_behind(request: CompletionRequest) -> list[str]:
-    return [line.rstrip() for line in request.suffix[:_LOOKED_AT_CHARS].split("\n") if line.strip()]
+def _lines_behind(request: CompletionRequest) -> Iterator[str]:
+    """Yield the next lines that are not blank, without what ends them."""
+    start = request.offset + len(request.rest_of_line)
+    lines = request.text[start : start + _LOOKED_AT_CHARS].split("\n")[1:]
+    return (line.rstrip() for line in lines if line.strip())
 
 
 def drop_rewritten_line(request: CompletionRequest, offer: Offer) -> Offer | Discard:
     """Decline a text that writes the line right above once more."""
-    before = request.text[: request.offset - len(request.line_prefix)]
-    above = before[before.rfind("\n", 0, len(before) - 1) + 1 :].strip()
+    end = request.offset - len(request.line_prefix)
+    above = request.text[request.text.rfind("\n", 0, max(0, end - 1)) + 1 : end].strip()
     line = (request.line_prefix + offer.text.split("\n", 1)[0] + request.rest_of_line[offer.replace :]).strip()
     same = line == above and not is_trivial(line)
     return Discard(reason="It would only repeat the line above.") if same else offer

@@ -6,6 +6,7 @@ from jouline.completion import CompletionRequest
 from jouline.pipeline.lexis import CLOSERS
 
 WINDOW_CHARS = 6_000
+_INSIDE = frozenset(" \t\r\n\f\v#/") | CLOSERS.keys()
 _LABEL = re.compile(r"(?:public|private|protected|default|case\b[^\n]*?)\s*:")
 
 
@@ -14,7 +15,7 @@ def piece_around(request: CompletionRequest) -> tuple[int, str]:
 
     By indentation alone, and not further than `WINDOW_CHARS` either way.
     """
-    return begin_before(request), piece_behind(request, request.offset)
+    return begin_before(request), piece_behind(request)
 
 
 def begin_before(request: CompletionRequest) -> int:
@@ -26,9 +27,10 @@ def begin_before(request: CompletionRequest) -> int:
     return max(start, least)
 
 
-def piece_behind(request: CompletionRequest, begin: int) -> str:
-    """Return the piece from `begin`, at or behind the cursor, to its end."""
-    text, most = request.text, request.offset + WINDOW_CHARS
+def piece_behind(request: CompletionRequest) -> str:
+    """Return the piece from the cursor to its end."""
+    text, begin = request.text, request.offset
+    most = begin + WINDOW_CHARS
     end = text.find("\n", begin, most)
     while end >= 0 and not _begins_statement(text, end + 1):
         end = text.find("\n", end + 1, most)
@@ -37,6 +39,6 @@ def piece_behind(request: CompletionRequest, begin: int) -> str:
 
 def _begins_statement(text: str, start: int) -> bool:
     first = text[start : start + 1]
-    if _LABEL.match(text, start):
+    if not first or first in _INSIDE:
         return False
-    return bool(first) and not first.isspace() and first not in CLOSERS and first not in "#/"
+    return not _LABEL.match(text, start)

@@ -9,6 +9,7 @@ from jouline.completion import CompletionRequest, Generation, Tier
 from jouline.energy.meter import Meters
 from jouline.energy.savings import Prior
 from jouline.engine.generate import Limits
+from jouline.pipeline import grammars
 from jouline.pipeline.completer import Completer
 
 _SAMPLE = '''\
@@ -48,7 +49,7 @@ def warm_up(completer: Completer, meters: Meters, tier: Tier, cancel: CancelToke
     """Run a short prompt through one model and return what it took, in the meters' unit.
 
     Where a counter steps slowly the same is done again, each time with another text, until it has moved. None where
-    nothing can be measured: then a handful of requests must come first.
+    nothing can be measured: then a handful of requests must come first. Grammars are made ready too.
     """
 
     def generate(number: int, limits: Limits) -> Generation:
@@ -56,6 +57,7 @@ def warm_up(completer: Completer, meters: Meters, tier: Tier, cancel: CancelToke
         request = CompletionRequest(uri="warm-up:", language="python", text=text, offset=len(text))
         return completer.generate(request, tier, cancel, limits)
 
+    grammars.prepare()
     first = _measured(meters, lambda number: generate(number, Limits(max_tokens=1)))
     limits = Limits(max_tokens=_WARM_UP_TOKENS, single_line=False)
     rest = _measured(meters, lambda _: generate(first.rounds - 1 if first else 0, limits))
