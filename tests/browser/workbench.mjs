@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PATIENCE_MS = 90_000;
-const GHOST = '.ghost-text-decoration, .ghost-text';
+export const GHOST = '.ghost-text-decoration, .ghost-text';
 
 /** Text without white space, in which ghost text is compared: the page splits it into coloured spans. */
 export const dense = (text) => text.replace(/[\s\u00a0\u200b]+/g, '');
@@ -26,7 +26,7 @@ export async function eventually(what, check, patienceMs = PATIENCE_MS) {
 
 /** The workbench's files and its server process, in one folder of this run. */
 export class Host {
-  constructor({ e2e, folder, settings, machineSettings, workspace, environment }) {
+  constructor({ e2e, codeServer, folder, settings, machineSettings, workspace, environment }) {
     Object.assign(this, { e2e, folder, environment });
     this.workspace = path.join(folder, 'workspace');
     this.userSettings = path.join(folder, 'data/User/settings.json');
@@ -39,12 +39,14 @@ export class Host {
     const machineFile = path.join(folder, 'data/Machine/settings.json');
     fs.writeFileSync(machineFile, JSON.stringify(machineSettings, null, 2));
     fs.writeFileSync(path.join(folder, 'config.yaml'), 'auth: none\n');
-    this.command = path.join(e2e, 'code_server/node_modules/.bin/code-server');
+    this.storage = path.join(folder, 'data/User/globalStorage/jouline.jouline');
+    this.command = path.join(e2e, codeServer, 'node_modules/.bin/code-server');
     this.args = ['--config', path.join(folder, 'config.yaml'), '--user-data-dir', path.join(folder, 'data'),
       '--extensions-dir', path.join(folder, 'extensions')];
     this.env = {
       ...process.env,
       ...environment,
+      ...(codeServer.endsWith('oldest') ? { PATH: process.env.SYSTEM_PATH } : {}),
       HOME: path.join(folder, 'home'),
       EXTENSIONS_GALLERY: '{"serviceUrl":""}', // no marketplace: nothing is looked up outside
     };
@@ -60,7 +62,7 @@ export class Host {
     this.port = await freePort();
     const log = fs.openSync(path.join(this.folder, 'code-server.log'), 'a');
     const args = [...this.args, '--bind-addr', `127.0.0.1:${this.port}`, '--disable-telemetry',
-      '--disable-update-check', '--disable-workspace-trust', '--ignore-last-opened', this.workspace];
+      '--disable-update-check', '--ignore-last-opened', this.workspace];
     // detached: a process group of its own, which ends as a whole
     this.process = spawn(this.command, args, { env: this.env, detached: true, stdio: ['ignore', log, log] });
     const settled = () => this.process.exitCode !== null || answers(this.port);
@@ -163,10 +165,21 @@ export class Workbench {
   }
 
   async palette(name) {
+    await this.search(name);
+    await this.pick(name);
+  }
+
+  /** Runs a command that itself shows a list, and waits until a row of it is there. */
+  async paletteList(name, row) {
+    await this.search(name);
+    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().click();
+    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: row }).first().waitFor();
+  }
+
+  async search(name) {
     await this.keyboard.press('F1');
     await this.page.locator('.quick-input-widget input').first().waitFor();
     await this.keyboard.type(name);
-    await this.pick(name);
   }
 
   async pick(text) {
@@ -231,6 +244,17 @@ export class Workbench {
       const text = this.host.read(file);
       return matches(text) ? text : '';
     }, 15_000);
+  }
+
+  /** The frame of the energy panel in the sidebar (`side`) or in the editor area (`editor`), once it is drawn. */
+  panel(place) {
+    return eventually(`the energy panel (${place})`, async () => {
+      for (const frame of this.page.frames()) {
+        const drawn = frame.locator(`html[data-place="${place}"] #predicted-energy:not(:empty)`);
+        if (await drawn.count().catch(() => 0)) return frame;
+      }
+      return undefined;
+    });
   }
 
   async screenshot(file) {

@@ -55,11 +55,17 @@ export class InlineCompletions implements vscode.Disposable {
     const { line, character } = position;
     this.lastPlace = { uri: document.uri.toString(), position: { line, character } };
     const began = performance.now();
-    const answer = await this.ask((inner) => next(document, position, context, inner), token);
+    const own = { before: 0, after: 0 };
+    const answer = await this.ask((inner) => {
+      own.before = performance.now() - began;
+      return next(document, position, context, inner);
+    }, token);
+    const answered = performance.now();
     const items = Array.isArray(answer) ? answer : (answer?.items ?? []);
     if (!token.isCancellationRequested) this.offer(document, position, items);
     const outcome = token.isCancellationRequested ? 'cancelled' : `${items.length} offered`;
-    this.line(performance.now() - began, outcome);
+    own.after = performance.now() - answered;
+    this.line(answered - began, own.before + own.after, outcome);
     return answer;
   }
 
@@ -106,8 +112,9 @@ export class InlineCompletions implements vscode.Disposable {
     });
   }
 
-  private line(tookMs: number, outcome: string): void {
-    if (this.parts.debugLog()) this.parts.log.info(`request: ${Math.round(tookMs)} ms, ${outcome}`);
+  private line(tookMs: number, ownMs: number, outcome: string): void {
+    if (!this.parts.debugLog()) return;
+    this.parts.log.info(`request: ${Math.round(tookMs)} ms, of which the extension ${ownMs.toFixed(2)} ms, ${outcome}`);
   }
 }
 

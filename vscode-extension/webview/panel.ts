@@ -24,7 +24,7 @@ let span: Chart['id'] = kept() ?? 'hours';
 let touchedAt = -HELD_AFTER_MS;
 let telling: ReturnType<typeof setTimeout> | undefined;
 
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters  the caller knows the page
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows the page
 function element<T extends Element = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`no element ${id}`);

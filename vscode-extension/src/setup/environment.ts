@@ -1,6 +1,6 @@
 /** The server's own Python environment: made, brought up to date, checked. */
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Translate } from '../l10n';
@@ -193,7 +193,9 @@ export class Environment {
   }
 
   private note(step: Step, done: string, anew: boolean): void {
-    writeFileSync(this.record, JSON.stringify({ ...(anew ? {} : this.done), [step]: done }, null, 1));
+    const begun = `${this.record}.new`; // a window that reads meanwhile finds the old record or the new one
+    writeFileSync(begun, JSON.stringify({ ...(anew ? {} : this.done), [step]: done }, null, 1));
+    renameSync(begun, this.record);
   }
 
   private get record(): string {

@@ -90,11 +90,12 @@ describe('the account', () => {
 describe('the chart', () => {
   it('has a bar for every hour and day, the last one now, empty where nothing was done', () => {
     const [hours, days] = model().charts;
-    assert.deepEqual([hours?.bars.length, days?.bars.length], [24, 30]);
-    assert.deepEqual(hours?.bars.at(-1)?.parts.map(({ route, text }) => [route, text]), [['small', '~2.0 J']]);
-    assert.deepEqual(days?.bars.at(-2)?.parts.map(({ route }) => route), ['large']);
-    assert.equal(hours?.bars.filter((bar) => bar.parts.length > 0).length, 1);
-    assert.equal(hours?.summary, '~2.0 J in all');
+    assert.ok(hours && days);
+    assert.deepEqual([hours.bars.length, days.bars.length], [24, 30]);
+    assert.deepEqual(hours.bars.at(-1)?.parts.map(({ route, text }) => [route, text]), [['small', '~2.0 J']]);
+    assert.deepEqual(days.bars.at(-2)?.parts.map(({ route }) => route), ['large']);
+    assert.equal(hours.bars.filter((bar) => bar.parts.length > 0).length, 1);
+    assert.equal(hours.summary, '~2.0 J in all');
   });
 });
 
