@@ -156,14 +156,19 @@ async function exportAccount(parts: CommandParts): Promise<void> {
   void vscode.window.showInformationMessage(t('Saved {0}.', vscode.workspace.asRelativePath(target)));
 }
 
-/** Fits router and energy figures to this machine and the open folders, where it can be watched and stopped. */
+/**
+ * Fits router and energy figures to this machine and the open folders, where it can be watched and stopped; the
+ * server takes up what came of it.
+ */
 async function calibrate(parts: CommandParts): Promise<void> {
   const folders = (vscode.workspace.workspaceFolders ?? []).filter((folder) => folder.uri.scheme === 'file');
   if (folders.length === 0) {
     void vscode.window.showInformationMessage(vscode.l10n.t('Open a folder with code first: calibration learns from it.'));
     return;
   }
-  await runInTerminal(parts, ['calibrate', ...folders.map((folder) => folder.uri.fsPath)]);
+  if ((await runInTerminal(parts, ['calibrate', ...folders.map((folder) => folder.uri.fsPath)])) === 0) {
+    await parts.restart();
+  }
 }
 
 async function runServer(parts: CommandParts, args: readonly string[]) {
@@ -172,16 +177,24 @@ async function runServer(parts: CommandParts, args: readonly string[]) {
   return run(server.command, args, { cwd: homedir() });
 }
 
-/** Runs a command of the server's where its progress is seen and Ctrl+C stops it. */
-async function runInTerminal(parts: CommandParts, args: readonly string[]): Promise<void> {
+/** Runs a command of the server's where its progress is seen and Ctrl+C stops it; returns its exit status. */
+async function runInTerminal(parts: CommandParts, args: readonly string[]): Promise<number | undefined> {
   const server = await parts.server();
   if (server.kind === 'missing') {
     await offerHelp(server.message, server.waysOut, parts);
-    return;
+    return undefined;
   }
   const name = `Jouline: ${args[0] ?? ''}`;
   const execution = new vscode.ProcessExecution(server.command, [...args], { cwd: homedir() });
-  const task = new vscode.Task({ type: 'jouline', command: args[0] ?? '' }, vscode.TaskScope.Workspace, name, 'Jouline', execution);
+  const kind = { type: 'jouline', command: args[0] ?? '' };
+  const task = new vscode.Task(kind, vscode.TaskScope.Workspace, name, 'Jouline', execution);
   task.presentationOptions = { reveal: vscode.TaskRevealKind.Always, focus: true };
-  await vscode.tasks.executeTask(task);
+  const running = await vscode.tasks.executeTask(task);
+  return new Promise((resolve) => {
+    const ended = vscode.tasks.onDidEndTaskProcess(({ execution: each, exitCode }) => {
+      if (each !== running) return;
+      ended.dispose();
+      resolve(exitCode);
+    });
+  });
 }
