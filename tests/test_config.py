@@ -49,6 +49,7 @@ def test_the_defaults_are_those_of_the_contract():
         "enable": True,
         "energy_saving": 50,
         "quality_floor": None,
+        "shadow_evaluations": True,
         "model_small": "",
         "model_large": "",
         "languages": {},

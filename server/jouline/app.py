@@ -22,28 +22,29 @@ from jouline.energy.costbook import FILE_NAME as COSTS_FILE
 from jouline.energy.costbook import CostBook
 from jouline.energy.ledger import FILE_NAME, Ledger
 from jouline.energy.meter import Meters, open_meters
-from jouline.engine import exit as exits
 from jouline.engine.pair import Pair
-from jouline.errors import CatalogueError, EngineError, RouterError
+from jouline.errors import CatalogueError
 from jouline.hardware import probe
 from jouline.opening import open_pair, placing, unload_after_s
 from jouline.pipeline.account import Account, AlwaysLarge
 from jouline.pipeline.books import Books, SessionEnergy
 from jouline.pipeline.completer import Completer
-from jouline.pipeline.costs import Costs
+from jouline.pipeline.costs import Costs, file_names
 from jouline.pipeline.exclusions import Exclusions
+from jouline.pipeline.learning import Learning
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.pauses import Pauses
 from jouline.pipeline.serve import Pipeline
 from jouline.pipeline.surroundings import Surroundings
 from jouline.pipeline.warmup import warm_up
 from jouline.router.calibration import Calibration
-from jouline.router.router import ConfidenceRouter, LearnedRouter, Router, open_router
+from jouline.router.learned import LearnedRouter
+from jouline.router.router import Router
+from jouline.steering import Steering, large_quality, most_saving, natural_tokens, steer
 
 _REMEMBERED = 200  # answers that can still be explained
 _LATEST = 50  # answers that are told with all that led to them
 _RESIDENCY_EVERY_S = 60.0  # at most a ledger row for each
-_NATURAL_TOKENS = 7.8  # where the router's calibration has no figure of its own (LOG.md: what is not written)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class Parts:
     pipeline: Pipeline
     pauses: Pauses
     router: Router
+    learning: Learning
     costs: Costs
     on_gpu: bool
     problems: tuple[str, ...]
@@ -80,8 +82,7 @@ class App:
         self._open_parts = open_parts
         self._parts = open_parts(config)
         self._models = _models(config)
-        self._most_saving = _most_saving(self._parts.router, config)
-        self._parts.pipeline.exclusions = Exclusions(config.exclude)
+        self._take_up(config)
         self._books = books
         self._meters = meters
         self._ledger = ledger
@@ -116,12 +117,12 @@ class App:
         if _models(config) != self._models:
             self._pause.cancel()
             self._thread.submit(self._swap, config).result()
-        self._parts.pipeline.exclusions = Exclusions(config.exclude)
-        self._most_saving = _most_saving(self._parts.router, config)
+        self._take_up(config)
 
     def submit(self, request: CompletionRequest, cancel: CancelToken) -> Future[Completion]:
         """Answer a request on the engine's thread. The future raises Cancelled or a JoulineError."""
         self._pause.cancel()
+        self._parts.learning.make_way()
         return self._thread.submit(self._serve, request, cancel, time.perf_counter())
 
     def complete(self, request: CompletionRequest, cancel: CancelToken) -> Completion:
@@ -135,6 +136,7 @@ class App:
     def feedback(self, feedback: Feedback) -> None:
         """Note what the person did with a suggestion."""
         self._books.feedback(feedback)
+        self._afterwards(self._parts.learning.feedback, feedback)
 
     def session_energy(self, *, settle: bool = False) -> SessionEnergy:
         """Return the session's totals; residency is brought up to now with `settle`, else about once a minute."""
@@ -186,6 +188,7 @@ class App:
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._settle_residency()
         self._parts.costs.save()
+        self._parts.learning.save()
         self._ledger.close()
         self._meters.close()
         self._parts.pair.close()
@@ -201,8 +204,9 @@ class App:
     def _serve(self, request: CompletionRequest, cancel: CancelToken, submitted: float) -> Completion:
         self._pause.cancel()
         queue_ms = (time.perf_counter() - submitted) * 1e3
-        if request.energy_saving > self._most_saving:
-            request = replace(request, energy_saving=int(self._most_saving))
+        allowed = self._parts.learning.allowed(request.language, min(request.energy_saving, self._most_saving))
+        if request.energy_saving > allowed:
+            request = replace(request, energy_saving=int(allowed))
         completion = self._parts.pipeline.serve(request, cancel, queue_ms=queue_ms)
         answered = Answered(
             at_s=time.time(), language=request.language, energy_saving=request.energy_saving, completion=completion
@@ -213,14 +217,27 @@ class App:
             self._answers.move_to_end((request.uri, request.offset))
             while len(self._answers) > _REMEMBERED:
                 self._answers.popitem(last=False)
+        self._afterwards(self._parts.learning.answered, request, completion)
         if completion.models_run:
             self._pause = CancelToken()
-            self._thread.submit(self._use_pause, request, completion.models_run[-1], self._pause)
+            self._afterwards(self._use_pause, request, completion.models_run[-1], self._pause)
         return completion
+
+    def _afterwards(self, work: Callable[..., None], *given: object) -> None:
+        """Have something done on the engine's thread behind what waits there; at the end nothing more is done."""
+        with contextlib.suppress(RuntimeError):  # the thread takes nothing more
+            self._thread.submit(work, *given)
 
     def _use_pause(self, request: CompletionRequest, tier: Tier, cancel: CancelToken) -> None:
         if not cancel.cancelled:
             self._parts.pauses.use(request, tier, cancel)
+
+    def _take_up(self, config: Config) -> None:
+        self._parts.pipeline.exclusions = Exclusions(config.exclude)
+        self._most_saving = most_saving(self._parts.router, config.quality_floor)
+        learning = self._parts.learning
+        learning.floor = None if config.quality_floor is None else config.quality_floor / 100
+        learning.shadows = config.shadow_evaluations
 
     def _settle_residency(self) -> None:
         self._books.other("residency", self._meters.outside(), extra_share=_extra_share(self.card))
@@ -229,6 +246,7 @@ class App:
         old, self._parts = self._parts, self._open_parts(config)
         self._models = _models(config)
         old.costs.save()
+        old.learning.save()
         old.pair.close()
         self._meters.use_gpu(self._parts.on_gpu)
 
@@ -265,7 +283,9 @@ def _open_parts(folders: Folders, meters: Meters, books: Books, known: CostBook,
     try:
         if pair.on_gpu:
             meters.use_gpu(True)
-        parts = _wire(card, (pair, context_tokens, loading.measurement.joules), meters, books, known)
+        steering = steer(folders, card, keep=known.keeps)
+        opened = (pair, context_tokens, loading.measurement.joules)
+        parts = _wire(card, opened, meters, books, known, steering=steering)
         return replace(parts, problems=(*problems, *parts.problems))
     except BaseException:
         pair.close()
@@ -288,18 +308,32 @@ def _choose(folders: Folders, config: Config) -> tuple[PairCard, list[str]]:
 
 
 def _wire(
-    card: PairCard, opened: tuple[Pair, int, float | None], meters: Meters, books: Books, known: CostBook
+    card: PairCard,
+    opened: tuple[Pair, int, float | None],
+    meters: Meters,
+    books: Books,
+    known: CostBook,
+    *,
+    steering: Steering,
 ) -> Parts:
     pair, context_tokens, load_joules = opened
     options = PipelineOptions(anchored=True)
     completer = Completer(pair, {"small": card.small, "large": card.large}, options, context_tokens, Surroundings())
     with meters.window() as warming:
-        costs = _warm(completer, meters, Costs(meters, known, _names(card), _device(pair, meters)))
+        costs = open_costs(card, pair, completer, meters, known)
     books.other("warm-up", warming.measurement, extra_share=_extra_share(card))
-    problems = [problem for problem in (known.problem, placing(pair)) if problem]
-    router = _open_router(card, problems)
-    pair.exits = _open_exits(card, problems)
-    account = Account(meters, costs, AlwaysLarge(_natural_tokens(router)), card.large.id)
+    problems = [problem for problem in (known.problem, placing(pair), *steering.problems) if problem]
+    router, pair.exits = steering.router, steering.exits
+    account = Account(meters, costs, AlwaysLarge(natural_tokens(router)), card.large.id)
+    learning = Learning(
+        memory=steering.memory,
+        display=router.display,
+        large_quality=large_quality(router),
+        completer=completer,
+        meters=meters,
+        books=books,
+        options=options,
+    )
     pauses = Pauses(
         completer=completer,
         meters=meters,
@@ -322,25 +356,20 @@ def _wire(
         pipeline=pipeline,
         pauses=pauses,
         router=router,
+        learning=learning,
         costs=costs,
         on_gpu=pair.on_gpu,
         problems=tuple(problems),
     )
 
 
-def _warm(completer: Completer, meters: Meters, costs: Costs) -> Costs:
+def open_costs(card: PairCard, pair: Pair, completer: Completer, meters: Meters, book: CostBook) -> Costs:
+    """Return the cost models of an opened pair: those that the book knows, else begun by a warm-up."""
+    costs = Costs(meters, book, file_names(card), _device(pair, meters))
     tiers: tuple[Tier, Tier] = ("small", "large")
     for tier in tiers:
         costs.begin(tier, warm_up(completer, meters, tier, CancelToken()))
     return costs
-
-
-def _names(card: PairCard) -> dict[Tier, str]:
-    """Name the very file of each tier; halves of one network are named together, as the large one runs both."""
-    small, large = (
-        f"{each.id} {each.quantisation or ''} {(each.sha256 or '')[:12]}" for each in (card.small, card.large)
-    )
-    return {"small": small, "large": f"{small} + {large}" if card.kind == "exit" else large}
 
 
 def _device(pair: Pair, meters: Meters) -> str:
@@ -350,35 +379,6 @@ def _device(pair: Pair, meters: Meters) -> str:
         return ", ".join(boards) or "GPU"
     machine = probe()
     return f"{machine.cpu_name}, {machine.threads} threads"
-
-
-def _open_router(card: PairCard, problems: list[str]) -> Router:
-    """Return the router made for this pair, else the cascade, saying so."""
-    if card.router is None or card.tokenizer is None:
-        return ConfidenceRouter()
-    try:
-        weights = {"small": card.small.sha256, "large": card.large.sha256}
-        return open_router(card.router, tokenizer=card.tokenizer, pair=card.id, weights=weights)
-    except RouterError as error:
-        problems.append(f"{error} Until then the small model's own confidence decides.")
-        return ConfidenceRouter()
-
-
-def _open_exits(card: PairCard, problems: list[str]) -> exits.ExitAgent | None:
-    """Return the exit agent made for this pair; without one every token of the large model is its own."""
-    weights = {"small": card.small.sha256, "large": card.large.sha256}
-    try:
-        return exits.load_agent(card.router / exits.FILE_NAME, weights) if card.kind == "exit" and card.router else None
-    except EngineError as error:
-        problems.append(f"{error} Until then no token exits early.")
-        return None
-
-
-def _most_saving(router: Router, config: Config) -> float:
-    """Return the highest energy saving that the quality floor allows; without a calibration only 0 is sure."""
-    if config.quality_floor is None:
-        return 100.0
-    return router.calibration.most_saving(config.quality_floor) if isinstance(router, LearnedRouter) else 0.0
 
 
 def _extra_share(card: PairCard) -> float:
@@ -391,9 +391,3 @@ def _extra_share(card: PairCard) -> float:
 
 def _models(config: Config) -> tuple[str, str]:
     return config.model_small, config.model_large
-
-
-def _natural_tokens(router: Router) -> float:
-    if isinstance(router, LearnedRouter):
-        return float(router.calibration.made_from.get("large_natural_tokens", _NATURAL_TOKENS))
-    return _NATURAL_TOKENS

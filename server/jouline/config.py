@@ -86,15 +86,17 @@ class Config:
     """What a user can set. Every field has a default, so any subset of settings makes a whole `Config`.
 
     `energy_saving`: percent, 0 = always the large model, 100 = the least energy. `quality_floor`: percent of the
-    large model's calibrated quality that must be kept, or None for off. `model_small`, `model_large`: names in the
-    catalogue, "" for the pair that comes with the server. `languages`: language identifier to on or off; "*" stands
-    for those not named. `exclude`: patterns, as in .gitignore, of files that no model is shown besides those of
-    secrets.
+    large model's calibrated quality that must be kept, or None for off. `shadow_evaluations`: whether, with a floor and
+    on mains power, the large model is now and then asked too where the small one answered. `model_small`,
+    `model_large`: names in the catalogue, "" for the pair that comes with the server. `languages`: language identifier
+    to on or off; "*" stands for those not named. `exclude`: patterns, as in .gitignore, of files that no model is shown
+    besides those of secrets.
     """
 
     enable: bool = True
     energy_saving: int = 50
     quality_floor: float | None = None
+    shadow_evaluations: bool = True
     model_small: str = ""
     model_large: str = ""
     languages: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
@@ -139,6 +141,7 @@ SETTINGS: Mapping[str, Callable[[object], object]] = {
     "enable": _switch,
     "energySaving": _percent_saved,
     "qualityFloor": _quality_floor,
+    "shadowEvaluations": _switch,
     "model.small": _catalogue_id,
     "model.large": _catalogue_id,
     "languages": _languages,

@@ -8,13 +8,20 @@ import pytest
 
 from jouline.errors import ConfigError, RouterError
 from jouline.lab.policy import ends
-from jouline.lab.product import calibrate_router, calibration_error, pick_point, point_of_share, product_scores
+from jouline.lab.product import (
+    calibrate_router,
+    calibration_error,
+    pick_point,
+    point_of_share,
+    product_scores,
+    told_chances,
+)
 from jouline.lab.product import train_router as train
-from jouline.lab.table import table
+from jouline.lab.table import as_shown, table
 from jouline.lab.training import CANDIDATES, chances, export, inputs
 from jouline.router.calibration import load
 from jouline.router.classifier import CLASSES, OutcomeClassifier
-from jouline.router.router import open_router
+from jouline.router.learned import open_router
 from jouline.scorer import Scorer
 from tests.lab.rows import FEATURES, HARD, made_up
 from tests.router.test_features import TOKENIZER
@@ -59,17 +66,20 @@ def test_onnx_tells_what_the_trained_classifier_tells(tmp_path, learnt, kind):
 
 def test_the_law_in_the_rows_is_learnt(folder, fresh):
     """Places at which mostly only the large model is right promise more gain than all others."""
-    gain = product_scores(fresh, folder).before
+    scores = product_scores(fresh, folder)
+    gain = scores.before
     hard = np.array([row["features"][HARD] == 1.0 for row in fresh.rows])
 
     assert gain[hard].min() > gain[~hard].max()
-    assert max(calibration_error(fresh, folder).values()) < 0.1
+    calibration = load(folder / "calibration.json")
+    shown = as_shown(fresh, calibration.display)
+    assert max(calibration_error(shown, told_chances(fresh, folder, calibration)).values()) < 0.1
 
 
 def test_points_are_fixed_on_the_validation_table(folder, fresh):
     """Energy saving 0 to 100 spans always large to always small; in the middle it is better than the line."""
     calibration = load(folder / "calibration.json")
-    limits = ends(fresh)
+    limits = ends(as_shown(fresh, calibration.display))
     middle = calibration.at(50)
 
     assert calibration.at(0).cost == pytest.approx(limits.large_cost)
@@ -81,15 +91,15 @@ def test_points_are_fixed_on_the_validation_table(folder, fresh):
 def test_a_point_can_be_picked_by_floor_share_or_saving(folder, fresh):
     """The cheapest point that keeps the floor; the one of a share; a floor that none keeps is told."""
     calibration = load(folder / "calibration.json")
-    quality = ends(fresh).large_quality
-    kept = pick_point(calibration, large_quality=quality, quality_floor=95)
+    quality = calibration.at(0).quality
+    kept = pick_point(calibration, quality_floor=95)
 
     assert kept.quality >= 0.95 * quality
     assert kept.cost < calibration.at(0).cost
-    assert pick_point(calibration, large_quality=quality, energy_saving=30).energy_saving == 30
+    assert pick_point(calibration, energy_saving=30).energy_saving == 30
     assert point_of_share(calibration, fresh, folder, 1.0).energy_saving == 0
     with pytest.raises(ConfigError, match="keeps 200 %"):
-        pick_point(calibration, large_quality=quality, quality_floor=200)
+        pick_point(calibration, quality_floor=200)
 
 
 def test_the_router_opens_with_its_own_pair_only(folder):

@@ -5,7 +5,7 @@ import pytest
 from jouline.lab.places import sources
 from jouline.lab.report import sequence_text
 from jouline.lab.retype import BLOCK_LINES, blocks, policies, retype
-from jouline.router.router import ConfidenceRouter
+from jouline.router.cascade import ConfidenceRouter
 from tests.router.test_draft import generation
 
 LINES = [f"value_{number} = compute(first_{number}, second_{number})" for number in range(40)]

@@ -16,14 +16,14 @@ from jouline.completion import Completion, Timings
 from jouline.energy.entry import Entry
 from jouline.energy.ledger import Ledger
 from jouline.energy.meter import open_meters
-from jouline.router.calibration import BY_RULE, Calibration, MarginalCosts, OperatingPoint
+from jouline.router.calibration import BY_RULE, Calibration, MeanCosts, OperatingPoint
 
 CALIBRATION = Calibration(
     pair="embedded",
     weights={},
     place_features=(),
     draft_features=(),
-    costs=MarginalCosts(small=1.0, large=2.0, escalate=1.5),
+    costs=MeanCosts(small=1.0, large=2.0, escalate=1.5),
     cost_unit="cpu_seconds",
     display=BY_RULE,
     points=(

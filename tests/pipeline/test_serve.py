@@ -18,7 +18,7 @@ from jouline.pipeline.costs import Costs
 from jouline.pipeline.exclusions import Exclusions
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.serve import Pipeline
-from jouline.router.router import ConfidenceRouter
+from jouline.router.cascade import ConfidenceRouter
 
 PLACE = "import os\nresult = $0\n"
 OPTIONS = PipelineOptions(max_document_chars=5_000)

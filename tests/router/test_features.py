@@ -1,6 +1,7 @@
 """Features of a place: what they say, and that their cost is bounded."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from jouline.completion import CompletionRequest
 from jouline.errors import RouterError
-from jouline.router.features import WINDOW_CHARS, FeatureExtractor, vector
-from jouline.router.recurrence import longest_match
+from jouline.router.above import ABOVE_CHARS
+from jouline.router.features import FeatureExtractor, Vector
+from jouline.router.recurrence import MATCH_CHARS, longest_match, match_length
 from jouline.router.syntax import char_class, scan, stub
 
 TOKENIZER = Path(__file__).parents[2] / "models" / "tokenizer.json"
@@ -20,6 +22,9 @@ TOKENIZER = Path(__file__).parents[2] / "models" / "tokenizer.json"
 def extractor():
     """Return the extractor with the shipped tokeniser."""
     return FeatureExtractor(TOKENIZER)
+
+
+FRESH = partial(FeatureExtractor, TOKENIZER)
 
 
 def place(fixture, language="python"):
@@ -33,7 +38,7 @@ def place(fixture, language="python"):
     [
         ("def area(width):\n    return wi$0\n", {"start_return": 1, "stub_chars": 2, "stub_known": math.log1p(1)}),
         ("def area(width):\n    return wi$0\n", {"stub_rest": 3, "indent": 4, "previous_colon": 1}),
-        ("x = 'hello $0'\n", {"in_string": 1, "closers_right": 1, "after_assign": 1}),
+        ("x = 'hello $0'\n", {"in_string": 1, "after_assign": 1}),
         ("x = 1  # hello $0\n", {"in_comment": 1, "in_string": 0}),
         ("print(min(a, $0\n", {"line_depth": 2, "open_paren": 1, "char_space": 1}),
         ("self.$0\n", {"after_self": 1, "after_dot": 1, "char_dot": 1}),
@@ -72,24 +77,44 @@ def test_every_text_gives_the_same_finite_names(extractor, text, data):
 
 
 def test_only_a_window_is_looked_at(extractor):
-    """What stands further before the cursor than the window changes only what tells the size of the document."""
+    """What stands further before the cursor's line than the window changes nothing."""
     code = "\nvalue = compute(first, second)" * 400
     near = place("x" * 50_000 + code + "\nvalue = comp$0")
     far = place("y = (1, 'a'" * 5_000 + code + "\nvalue = comp$0")
-    assert len(code) > WINDOW_CHARS
-    known = {"offset", "document_chars"}
-    one, other = extractor.extract(near), extractor.extract(far)
+    assert len(code) > ABOVE_CHARS
 
-    assert {k: v for k, v in one.items() if k not in known} == {k: v for k, v in other.items() if k not in known}
+    assert extractor.extract(near) == extractor.extract(far)
+
+
+@given(st.lists(st.text(alphabet="ab .(\n", max_size=30), min_size=1, max_size=6), st.text(alphabet="ab\n", max_size=4))
+def test_what_is_remembered_of_a_line_changes_nothing(extractor, pieces, below):
+    """Typing on, with what stands above remembered, gives what a fresh look at every place gives."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        request = CompletionRequest(uri="", language="python", text=f"{text}\n{below}", offset=len(text))
+        assert extractor.extract(request) == FRESH().extract(request)
 
 
 @given(st.text(alphabet="ab(", max_size=80))
-def test_the_longest_match_occurs_earlier_and_no_longer_one_does(text):
-    """`longest_match` finds a true and maximal recurrence of the text's end."""
-    length = longest_match(text)
+def test_a_match_occurs_earlier(text):
+    """`longest_match` finds a true recurrence of the text's end, whole at its place, and finds one if there is any."""
+    length, end = longest_match(text)
 
-    assert length == 0 or text[-length:] in text[:-1]
-    assert length >= min(64, len(text) - 1) or text[-length - 1 :] not in text[:-1]
+    assert length == 0 or (text[end - length : end] == text[-length:] and end < len(text))
+    assert length in (MATCH_CHARS, end, 0) or text[end - length - 1] != text[-length - 1]
+    assert (length > 0) == (text[-1:] in text[:-1] and len(text) > 1)
+
+
+@given(st.text(alphabet="ab", max_size=150), st.data())
+def test_how_much_agrees_is_found_by_halving(text, data):
+    """`match_length` equals counting character by character."""
+    end = data.draw(st.integers(0, max(0, len(text) - 1)))
+    counted = 0
+    while counted < min(end, MATCH_CHARS) and text[end - counted - 1] == text[len(text) - counted - 1]:
+        counted += 1
+
+    assert match_length(text, end) == counted
 
 
 def test_scan_ignores_brackets_in_strings_and_comments():
@@ -121,7 +146,7 @@ def test_an_unreadable_tokeniser_is_told_in_one_sentence(tmp_path):
 
 def test_a_vector_follows_the_names():
     """Features come out in the order asked for, as float32."""
-    row = vector({"a": 1.0, "b": 2.0}, ("b", "a"))
+    row = Vector(("b", "a"))({"a": 1.0, "b": 2.0})
 
     assert row.tolist() == [2.0, 1.0]
     assert row.dtype.name == "float32"

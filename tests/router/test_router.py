@@ -1,6 +1,7 @@
 """Routers: which model they ask, and what they do with its draft."""
 
 import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -15,17 +16,20 @@ from jouline.router.calibration import (
     NEVER,
     Calibration,
     Display,
-    MarginalCosts,
+    MeanCosts,
     OperatingPoint,
     TierConfidence,
     load,
 )
+from jouline.router.cascade import ConfidenceRouter
 from jouline.router.classifier import Chances
-from jouline.router.router import ConfidenceRouter, FixedRouter, LearnedRouter, RandomRouter
+from jouline.router.costs import MarginalCosts
+from jouline.router.learned import LearnedRouter
+from jouline.router.router import FixedRouter, RandomRouter
 from tests.router.test_draft import generation
 
 REQUEST = CompletionRequest(uri="", language="python", text="value = 1\nprint(", offset=16)
-COSTS = MarginalCosts(small=1.0, large=2.0, escalate=1.5)
+COSTS = MeanCosts(small=1.0, large=2.0, escalate=1.5)
 
 
 class Told:
@@ -51,13 +55,14 @@ def calibration(*points):
         costs=COSTS,
         cost_unit="joules",
         display=Display(small=TierConfidence(floor=-1.0), large=TierConfidence(floor=-1.5)),
+        length=None,
         points=tuple(OperatingPoint(energy_saving=e, direct=d, escalate=s) for e, d, s in points),
     )
 
 
 def learned(place_gain, draft_gain):
     """Return a learned router whose classifiers always tell these gains."""
-    points = ((0, ALWAYS, ALWAYS), (50, 0.3, 0.2), (100, NEVER, NEVER))
+    points = ((0, ALWAYS, ALWAYS), (25, 0.3, 0.2), (50, 0.3, 0.2), (75, 0.3, 0.2), (100, NEVER, NEVER))
     return LearnedRouter(
         calibration=calibration(*points), places=Told(place_gain), drafts=Told(draft_gain), extractor=Told(0.0)
     )
@@ -82,10 +87,10 @@ def test_the_ends_of_the_scale_are_always_large_and_always_small():
 
 @pytest.mark.parametrize(
     ("gain", "logprob", "verdict"),
-    [(0.2, -0.1, "escalate"), (0.2, -9.0, "escalate"), (0.1, -0.5, "keep"), (0.1, -1.1, "nothing")],
+    [(0.2, -0.1, "escalate"), (0.2, -9.0, "nothing"), (0.1, -0.5, "keep"), (0.1, -1.1, "nothing")],
 )
 def test_a_draft_is_escalated_by_gain_else_shown_by_confidence(gain, logprob, verdict):
-    """Enough gain asks the large model whatever the confidence; without it the display threshold decides."""
+    """Enough gain asks the large model about a draft that could be shown; a hopeless one is not looked at."""
     router = learned(0.0, gain)
     review = router.review(router.route(REQUEST, energy_saving=50), generation(logprobs=(logprob,)), energy_saving=50)
 
@@ -125,13 +130,36 @@ def test_the_large_model_is_never_escalated():
     assert router.review(decision, generation(logprobs=(-1.6,)), energy_saving=50).verdict == "nothing"
 
 
-def test_a_dearer_large_model_must_promise_more():
-    """A request at which the large model costs twice as much extra asks for twice the gain."""
-    router = learned(0.4, 0.0)
-    dear = replace(COSTS, large=3.0)
+def prices(behind):
+    """Return the costs of a request before which the large model is so far behind; a usual one catches up nothing."""
+    return lambda: MarginalCosts(small=1.0, large=2.0 + behind, large_level=2.0, small_token=0.0, large_token=0.0)
 
-    assert router.route(REQUEST, energy_saving=50, costs=COSTS).tier == "large"
-    assert router.route(REQUEST, energy_saving=50, costs=dear).tier == "small"
+
+def test_a_dearer_large_model_must_promise_more():
+    """A request at which the large model costs twice its usual extra asks for twice the gain, and says so."""
+    router = learned(0.4, 0.0)
+    others = [replace(REQUEST, uri=str(n)) for n in range(3)]
+
+    assert router.route(others[0], energy_saving=50, prices=prices(0.0)).tier == "large"
+    dear = router.route(others[1], energy_saving=50, prices=prices(1.0))
+    assert dear.tier == "small"
+    assert "as it costs 2.0 times its usual extra here" in dear.reason
+    assert router.route(others[2], energy_saving=50, prices=prices(0.0)).tier == "large"
+
+
+@pytest.mark.parametrize("energy_saving", [25, 50, 75])
+def test_spending_is_kept_even(energy_saving):
+    """With marginal costs the price moves until the share of always-large's extra that the setting allows is spent."""
+    router = learned(0.3, 0.0)
+    rng = random.Random(0)
+    spent = 0
+    for number in range(4_000):
+        router._places.gain = rng.uniform(0.0, 0.6)
+        decision = router.route(replace(REQUEST, uri=str(number)), energy_saving=energy_saving, prices=prices(0.0))
+        spent += decision.tier == "large" if number >= 1_000 else 0
+
+    assert spent / 3_000 == pytest.approx(1 - energy_saving / 100, abs=0.1)
+    assert 1 / 2.6 < router.pace.price < 2.6
 
 
 def test_a_reason_is_one_sentence_with_its_numbers():

@@ -4,7 +4,7 @@ import pytest
 
 from jouline.catalogue.card import load_catalogue
 from jouline.completion import CompletionRequest
-from jouline.router.router import open_router
+from jouline.router.learned import open_router
 from tests.router.test_draft import generation
 
 CODE = "import os\n\n\ndef area(width, height):\n    total = width * height\n    return "

@@ -39,6 +39,7 @@ export const SETTING_KEYS = [
   'enable',
   'energySaving',
   'qualityFloor',
+  'shadowEvaluations',
   'languages',
   'exclude',
   'onBattery',

@@ -273,7 +273,6 @@ def _calibrate(args: argparse.Namespace) -> int:
     else:
         point = pick_point(
             calibration,
-            large_quality=float(outcomes.large_quality.mean()),
             quality_floor=args.quality_floor,
             energy_saving=args.energy_saving,
         )

@@ -20,6 +20,7 @@ _GROUPS = (
     "energy",
     "stats",
     "router",
+    "calibrate",
     "lab",
     "doctor",
 )

@@ -142,6 +142,8 @@ def totals_fields(totals: "Totals") -> dict[str, Any]:
         "prefetch_joules": totals.prefetch_joules,
         "residency_joules": totals.residency_joules,
         "load_joules": totals.load_joules,
+        "shadows": totals.shadows,
+        "shadow_joules": totals.shadow_joules,
         "baseline_joules": totals.baseline_joules,
         "saved_joules": totals.saved_joules,
         "saved_joules_stddev": totals.saved_stddev,
@@ -217,6 +219,7 @@ def _lines(totals: "Totals") -> list[str]:
         "cancelled": totals.cancelled_joules,
         "prefetched": totals.prefetch_joules,
         "loading": totals.load_joules,
+        "shadow evaluations": totals.shadow_joules,
         "residency": totals.residency_joules,
     }
     known = [f"{name} {_spent(joules, totals)}" for name, joules in apart.items() if joules is not None]

@@ -49,6 +49,11 @@ class CostBook:
         self._known = self._read()
         self._own: dict[Circumstances, CostModel] = {}
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what is learned here is written to its file."""
+        return self.path is not None and not self._read_only
+
     def recall(self, circumstances: Circumstances) -> CostModel | None:
         """Return the model fitted under these circumstances, None where there is none; use one object for each."""
         if circumstances not in self._own and circumstances in self._known:

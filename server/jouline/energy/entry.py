@@ -9,7 +9,7 @@ from typing import Any, Literal
 from jouline.completion import Action, Method, Tier, Timings
 from jouline.energy.savings import Headline, SavedBy, Saving, headline
 
-Kind = Literal["request", "load", "residency", "cancelled", "prefetch", "warm-up"]
+Kind = Literal["request", "load", "residency", "cancelled", "prefetch", "warm-up", "shadow"]
 Outcome = Literal["shown", "accepted", "partial", "rejected"]
 
 NOT_A_CODE = "other"
@@ -89,8 +89,8 @@ class Totals:
     """Sums over rows. A sum of which no row is known is None; `joules_unknown` rows are missing from `joules`.
 
     `joules` is what requests cost, cancelled ones and prefetching included; residency and loads stand beside it.
-    `overhead_joules` is the part of residency, loads and prefetching that always-large would not have paid: the
-    headline is net of it. What is cancelled or skipped stands apart.
+    `overhead_joules` is the part of residency, loads, prefetching and shadow evaluations that always-large would not
+    have paid: the headline is net of it. What is cancelled or skipped stands apart.
     """
 
     requests: int = 0
@@ -111,6 +111,8 @@ class Totals:
     residency_joules: float | None = None
     load_joules: float | None = None
     prefetch_joules: float | None = None
+    shadows: int = 0
+    shadow_joules: float | None = None
     overhead_joules: float | None = None
     baseline_joules: float | None = None
     saved_joules: float | None = None

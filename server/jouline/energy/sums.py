@@ -12,7 +12,7 @@ LATEST = 10_000
 _REQUEST = "kind = 'request'"
 _SPENT = "kind IN ('request', 'cancelled', 'prefetch')"
 _ANSWERED = "kind IN ('request', 'cancelled')"
-_OVERHEAD = "kind IN ('residency', 'load', 'warm-up', 'prefetch')"
+_OVERHEAD = "kind IN ('residency', 'load', 'warm-up', 'prefetch', 'shadow')"
 _SUMS = {
     "requests": f"TOTAL({_REQUEST})",
     "skipped": f"TOTAL({_REQUEST} AND action = 'skip')",
@@ -32,6 +32,8 @@ _SUMS = {
     "residency_joules": "SUM(CASE WHEN kind = 'residency' THEN joules END)",
     "load_joules": "SUM(CASE WHEN kind IN ('load', 'warm-up') THEN joules END)",
     "prefetch_joules": "SUM(CASE WHEN kind = 'prefetch' THEN joules END)",
+    "shadows": "TOTAL(kind = 'shadow')",
+    "shadow_joules": "SUM(CASE WHEN kind = 'shadow' THEN joules END)",
     "overhead_joules": f"SUM(CASE WHEN {_OVERHEAD} THEN COALESCE(-saved_joules, joules) END)",
     "baseline_joules": f"SUM(CASE WHEN {_ANSWERED} AND saved_joules IS NOT NULL THEN baseline_joules END)",
     "saved_joules": f"SUM(CASE WHEN {_ANSWERED} THEN saved_joules END)",

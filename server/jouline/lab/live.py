@@ -10,13 +10,17 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from jouline.app import open_costs
 from jouline.catalogue.card import PairCard, StageCard, load_catalogue
 from jouline.completion import Tier
 from jouline.config import Folders
+from jouline.energy.costbook import CostBook
 from jouline.energy.meter import open_meters
+from jouline.engine.pair import Pair
 from jouline.errors import ConfigError
+from jouline.lab import calibrate
 from jouline.lab.asks import is_problems, of_places, of_problems
-from jouline.lab.collect import Collector, plan
+from jouline.lab.collect import MAX_TOKENS, Collector, plan
 from jouline.lab.entrants import entrants
 from jouline.lab.excerpts import measure
 from jouline.lab.gather import Candidate, Gatherer
@@ -26,7 +30,7 @@ from jouline.opening import open_pair
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.options import PipelineOptions
 from jouline.router.features import FeatureExtractor
-from jouline.router.router import open_router
+from jouline.router.learned import open_router
 
 _NO_PLACES = "There is no code with places to complete at in what was named."
 
@@ -42,7 +46,7 @@ def collect_with_pair(paths: Sequence[Path], out: Path, *, places: int, per_line
     if not total:
         raise ConfigError(_NO_PLACES)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _collector() as collector, _progress() as progress:
+    with _collector() as collector, progress_bar() as progress:
         bar = progress.add_task("places", total=total)
         return collector.collect(drawn, out, tell=lambda count: progress.advance(bar, count))
 
@@ -67,7 +71,7 @@ def collect_with_models(
         raise ConfigError(_NO_PLACES)
     out.parent.mkdir(parents=True, exist_ok=True)
     tokenizer = load_catalogue().pair().tokenizer
-    with open_meters() as meters, _progress() as progress:
+    with open_meters() as meters, progress_bar() as progress:
         bar = progress.add_task("answers", total=total)
         gatherer = Gatherer(
             extractor=FeatureExtractor(tokenizer) if tokenizer else None,
@@ -90,11 +94,18 @@ def retype_with_pair(
     drawn = blocks(sources(paths), per_group=per_group, seed=seed)
     if not drawn:
         raise ConfigError("There is no Python file long enough to type a block of again in what was named.")
-    with _completer() as (completer, card, tokenizer), _progress() as progress:
+    with _completer() as (completer, pair, card, tokenizer), progress_bar() as progress, open_meters() as meters:
         router = open_router(folder, tokenizer=tokenizer, pair=card.id)
+        costs = open_costs(card, pair, completer, meters, CostBook(None))
         bar = progress.add_task("blocks", total=len(drawn))
-        chosen = policies(router, savings, seed=seed)
-        return retype(completer, drawn, chosen, seed=seed, tell=lambda count: progress.advance(bar, count))
+        return retype(
+            calibrate.Priced(completer, meters, costs),
+            drawn,
+            policies(router, savings, seed=seed),
+            prices=lambda request: costs.marginal(completer.behind(request, MAX_TOKENS)),
+            seed=seed,
+            tell=lambda count: progress.advance(bar, count),
+        )
 
 
 def excerpts_with_pair(paths: Sequence[Path], *, places: int, tokens: int, seed: int) -> list[dict[str, Any]]:
@@ -107,7 +118,7 @@ def excerpts_with_pair(paths: Sequence[Path], *, places: int, tokens: int, seed:
     card = load_catalogue().pair()
     pair, context_tokens = open_pair(card, Folders.find())
     cards: dict[Tier, StageCard] = {"small": card.small, "large": card.large}
-    with contextlib.closing(pair), _progress() as progress:
+    with contextlib.closing(pair), progress_bar() as progress:
         bar = progress.add_task("places", total=total)
         return measure(
             pair,
@@ -122,25 +133,26 @@ def excerpts_with_pair(paths: Sequence[Path], *, places: int, tokens: int, seed:
 
 
 @contextmanager
-def _completer() -> Iterator[tuple[Completer, PairCard, Path]]:
+def _completer() -> Iterator[tuple[Completer, Pair, PairCard, Path]]:
     card = load_catalogue().pair()
     if card.tokenizer is None:
         raise ConfigError(f"The pair {card.id} names no tokeniser, so that features cannot be computed.")
     pair, context_tokens = open_pair(card, Folders.find())
     try:
         tiers: dict[Tier, StageCard] = {"small": card.small, "large": card.large}
-        yield Completer(pair, tiers, PipelineOptions(), context_tokens), card, card.tokenizer
+        yield Completer(pair, tiers, PipelineOptions(), context_tokens), pair, card, card.tokenizer
     finally:
         pair.close()
 
 
 @contextmanager
 def _collector() -> Iterator[Collector]:
-    with _completer() as (completer, _, tokenizer), open_meters() as meters:
+    with _completer() as (completer, _, _, tokenizer), open_meters() as meters:
         extractor = FeatureExtractor(tokenizer)
         yield Collector(completer=completer, extractor=extractor, meters=meters, small="small", large="large")
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """Return a bar on stderr that counts and tells the time left."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), transient=True)

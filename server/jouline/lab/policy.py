@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
 
+from jouline.lab.fitting import rising
 from jouline.lab.metrics import Curve, Ends
 from jouline.lab.table import Floats, Table
 from jouline.router.calibration import ALWAYS, NEVER, OperatingPoint
@@ -82,13 +82,12 @@ def fit(table: Table, scores: Scores) -> tuple[OperatingPoint, ...]:
     ]
     first = OperatingPoint(energy_saving=0, direct=ALWAYS, escalate=ALWAYS)
     last = OperatingPoint(energy_saving=STEPS - 1, direct=NEVER, escalate=NEVER)
-    return tuple(_judged(table, scores, point) for point in (first, *inner, last))
+    return tuple(judged(table, scores, point) for point in (first, *inner, last))
 
 
 def _expected_gains(table: Table, after: Floats) -> Floats:
     """Return the gain that each row's score has stood for on this table: rising with the score, else free."""
-    gains: Floats = IsotonicRegression().fit_transform(after, table.large_quality - table.small_quality)
-    return gains
+    return rising(after, table.large_quality - table.small_quality)
 
 
 def _best(table: Table, scores: Scores, gains: Floats | None, energy_saving: int, budget: float) -> OperatingPoint:
@@ -134,7 +133,8 @@ def _expected(table: Table, scores: Scores, gains: Floats | None, point: Operati
     return float(cost(table, choices).mean() if gains is None else gains[choices != SMALL].sum())
 
 
-def _judged(table: Table, scores: Scores, point: OperatingPoint) -> OperatingPoint:
+def judged(table: Table, scores: Scores, point: OperatingPoint) -> OperatingPoint:
+    """Return a point with the mean cost and quality that it has on a table."""
     choices = choose(scores, point, len(table))
     return OperatingPoint(
         energy_saving=point.energy_saving,

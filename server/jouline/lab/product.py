@@ -3,92 +3,140 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jouline.errors import ConfigError
+from jouline.lab import fitting
 from jouline.lab.metrics import Ends
 from jouline.lab.outcomes import Row
-from jouline.lab.policy import SMALL, Scores, choose, ends, fit
-from jouline.lab.table import Floats, Table, draft_rows, need_drafts
-from jouline.lab.training import Trained, check_outcomes, confidence, export, inputs, train
+from jouline.lab.policy import SMALL, STEPS, Scores, choose, ends, fit, judged
+from jouline.lab.table import Floats, Table, as_shown, draft_rows, need_drafts
 from jouline.router.calibration import (
     ALWAYS,
     NEVER,
     Calibration,
     Display,
-    MarginalCosts,
+    MeanCosts,
     OperatingPoint,
     load,
 )
-from jouline.router.classifier import OutcomeClassifier
+from jouline.router.classifier import CLASSES, UNADJUSTED, Chances, OutcomeClassifier
+from jouline.router.draft import tokens_until
+from jouline.router.learned import CALIBRATION_FILE, DRAFTS_FILE, PLACES_FILE
+
+if TYPE_CHECKING:
+    from jouline.lab.training import Trained
 
 _CARD_POINTS = (0, 25, 50, 75, 100)
 
 
-def train_router(table: Table, folder: Path, *, pair: str, weights: dict[str, str | None]) -> Trained:
+def train_router(table: Table, folder: Path, *, pair: str, weights: dict[str, str | None]) -> "Trained":
     """Train on a table and write `difficulty.onnx`, `draft.onnx`, `calibration.json` and `card.md`.
 
-    Its operating points are only the two ends until `calibrate_router` fixes the others on other data. `weights` are
-    the checksums of the pair's files.
+    What is learnt is which models' texts are right *and shown*: what is right with little confidence is of no use to
+    anybody, and the gains so learnt rank places by exact match as well (LOG.md). Its operating points are only the two
+    ends until `calibrate_router` fixes the others on other data. `weights` are the checksums of the pair's files.
     """
+    from jouline.lab.training import check_outcomes, confidence, export, inputs, train  # noqa: PLC0415  extra `lab`
+
     need_drafts(table)
     check_outcomes(table)
     display = Display(
         small=confidence(table.logprobs("small"), table.small_quality),
         large=confidence(table.logprobs("large"), table.large_quality),
     )
-    given = inputs(table, display.small.floor)
-    trained = train(table, given)
+    shown = as_shown(table, display)
+    check_outcomes(shown)
+    given = inputs(shown, display.small.floor)
+    trained = train(shown, given)
     folder.mkdir(parents=True, exist_ok=True)
-    export(trained.place, given.place.shape[1], folder / "difficulty.onnx")
-    export(trained.draft, given.draft.shape[1], folder / "draft.onnx")
+    export(trained.place, given.place.shape[1], folder / PLACES_FILE)
+    export(trained.draft, given.draft.shape[1], folder / DRAFTS_FILE)
     calibration = Calibration(
         pair=pair,
         weights=weights,
         place_features=given.place_names,
         draft_features=given.draft_names,
-        costs=marginal_costs(table),
+        costs=mean_costs(shown),
         cost_unit=table.cost_unit,
         display=display,
         points=(
             OperatingPoint(energy_saving=0, direct=ALWAYS, escalate=ALWAYS),
             OperatingPoint(energy_saving=100, direct=NEVER, escalate=NEVER),
         ),
-        made_from={"train": described(table), "log_loss": trained.scores},
+        length=fitting.length(given.place, decoded_tokens(table, display)),
+        made_from={"train": described(table), "log_loss": trained.scores, "chosen": trained.chosen},
     )
-    _write(folder, calibration)
+    write_router(folder, calibration)
     return trained
 
 
 def calibrate_router(folder: Path, table: Table) -> Calibration:
-    """Fix the operating points of the router in `folder` on a table it was not trained on; returns what it wrote."""
-    calibration = load(folder / "calibration.json")
-    scores = product_scores(table, folder)
+    """Fix all that is fixed on data the router was not trained on, in place; returns what it wrote.
+
+    First how its chances are adjusted, then the operating points: for what is shown while typing, where decoding stops
+    as soon as a text is too unlikely to be shown.
+    """
+    calibration = fitted_to(load(folder / CALIBRATION_FILE), folder, table)
+    write_router(folder, calibration)
+    return calibration
+
+
+def fitted_to(calibration: Calibration, folder: Path, table: Table) -> Calibration:
+    """Return a calibration fitted to a table, by the networks in `folder`."""
+    need_drafts(table)
+    shown = as_shown(table, calibration.display)
+    told = told_chances(table, folder, replace(calibration, place_adjustment=UNADJUSTED, draft_adjustment=UNADJUSTED))
     calibration = replace(
         calibration,
-        costs=marginal_costs(table),
-        cost_unit=table.cost_unit,
-        points=fit(table, scores),
-        made_from=calibration.made_from
-        | {
-            "validate": described(table),
-            "calibration_error": calibration_error(table, folder),
-            "large_natural_tokens": _mean_tokens(table),
-        },
+        place_adjustment=fitting.adjustment(as_rows(told.before), shown.classes),
+        draft_adjustment=fitting.adjustment(as_rows(told.after), shown.classes),
     )
-    _write(folder, calibration)
-    return calibration
+    told = told_chances(table, folder, calibration)
+    made = {
+        "validate": described(table),
+        "calibration_error": calibration_error(shown, told),
+        "large_natural_tokens": _mean_tokens(table),
+    }
+    return replace(
+        calibration,
+        costs=mean_costs(shown),
+        cost_unit=table.cost_unit,
+        points=points_by_price(shown, told.scores),
+        made_from=calibration.made_from | made,
+    )
+
+
+def points_by_price(table: Table, scores: Scores) -> tuple[OperatingPoint, ...]:
+    """Return the operating points at which costs fall evenly where the place alone decides.
+
+    A draft is escalated at the same price: for the same gain per cost that is asked for at once; not at all where that
+    would cost more than the even share.
+    """
+    alone = fit(table, Scores(before=scores.before, after=None))
+    costs = mean_costs(table)
+    dearer = costs.escalate / max(1e-12, costs.large - costs.small)
+    budget = np.linspace(costs.large, costs.small, STEPS)
+    return tuple(
+        _with_escalation(table, scores, point, dearer, even) for point, even in zip(alone, budget, strict=True)
+    )
+
+
+def _with_escalation(table: Table, scores: Scores, point: OperatingPoint, dearer: float, even: float) -> OperatingPoint:
+    if not 0 < point.direct < NEVER:
+        return point
+    both = judged(table, scores, replace(point, escalate=point.direct * dearer))
+    return both if both.cost is not None and both.cost <= even else point
 
 
 def pick_point(
     calibration: Calibration,
     *,
-    large_quality: float,
     quality_floor: float | None = None,
     energy_saving: float | None = None,
 ) -> OperatingPoint:
@@ -98,7 +146,8 @@ def pick_point(
     """
     if quality_floor is None:
         return calibration.at(50 if energy_saving is None else energy_saving)
-    kept = [point for point in calibration.points if (point.quality or 0.0) >= quality_floor / 100 * large_quality]
+    best = calibration.points[0].quality or 0.0
+    kept = [point for point in calibration.points if (point.quality or 0.0) >= quality_floor / 100 * best]
     if not kept:
         raise ConfigError(f"No operating point keeps {quality_floor:g} % of the large model's quality.")
     return min(kept, key=lambda point: point.cost or math.inf)
@@ -113,37 +162,66 @@ def point_of_share(calibration: Calibration, table: Table, folder: Path, share: 
     return min(calibration.points, key=lambda point: abs(shares[point.energy_saving] - share))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The chances that a router tells of every row, before any model ran and after the small draft.
+
+    `given_up` marks the drafts that became too unlikely to be shown.
+    """
+
+    before: Sequence[Chances]
+    after: Sequence[Chances]
+    given_up: NDArray[np.bool_]
+
+    @property
+    def scores(self) -> Scores:
+        """The gains it expects; drafts that were given up are not looked at."""
+        after = np.array([chances.net_gain for chances in self.after])
+        return Scores(
+            before=np.array([chances.net_gain for chances in self.before]),
+            after=np.where(self.given_up, -1.0, after),
+        )
+
+
 def product_scores(table: Table, folder: Path) -> Scores:
     """Return the gains that the router in `folder` expects at a table's rows, computed as the product does."""
     need_drafts(table)
-    places, drafts, evidence = _opened(table, folder)
-    features = [row["features"] for row in table.rows]
-    return Scores(
-        before=np.array([places.chances(place).net_gain for place in features]),
-        after=np.array([drafts.chances(p | e).net_gain for p, e in zip(features, evidence, strict=True)]),
+    return told_chances(table, folder, load(folder / CALIBRATION_FILE)).scores
+
+
+def told_chances(table: Table, folder: Path, calibration: Calibration) -> Told:
+    """Return what the networks in `folder` tell of a table's rows under a calibration."""
+    drafted = calibration.place_features + calibration.draft_features
+    places = OutcomeClassifier(folder / PLACES_FILE, calibration.place_features, calibration.place_adjustment)
+    drafts = OutcomeClassifier(folder / DRAFTS_FILE, drafted, calibration.draft_adjustment)
+    evidence = draft_rows(table.rows, table.small, calibration.display.small.floor)
+    return Told(
+        before=[places.chances(row["features"]) for row in table.rows],
+        after=[drafts.chances(row["features"] | e) for row, e in zip(table.rows, evidence, strict=True)],
+        given_up=np.array([e["draft_cut"] == 1.0 for e in evidence]),
     )
 
 
-def _opened(table: Table, folder: Path) -> tuple[OutcomeClassifier, OutcomeClassifier, Sequence[dict[str, float]]]:
-    calibration = load(folder / "calibration.json")
-    places = OutcomeClassifier(folder / "difficulty.onnx", calibration.place_features)
-    drafts = OutcomeClassifier(folder / "draft.onnx", calibration.place_features + calibration.draft_features)
-    return places, drafts, draft_rows(table.rows, table.small, calibration.display.small.floor)
+def as_rows(chances: Sequence[Chances]) -> Floats:
+    """Return chances in the order of `CLASSES`, shape (rows, 4)."""
+    return np.array([[getattr(one, name) for name in CLASSES] for one in chances])
 
 
-def calibration_error(table: Table, folder: Path, bins: int = 10) -> dict[str, float]:
+def calibration_error(table: Table, told: Told, bins: int = 10) -> dict[str, float]:
     """Return the expected calibration error of each probability the router tells: bins of equal size, 0..1."""
-    places, drafts, evidence = _opened(table, folder)
-    before = [places.chances(row["features"]) for row in table.rows]
-    after = [drafts.chances(row["features"] | e) for row, e in zip(table.rows, evidence, strict=True)]
     small, gain = table.small_quality >= 0.5, (table.large_quality >= 0.5) & (table.small_quality < 0.5)
-    told = {
-        "p_small_ok": ([chance.p_small_ok for chance in before], small),
-        "p_gain": ([chance.p_gain for chance in before], gain),
-        "p_small_ok_after_draft": ([chance.p_small_ok for chance in after], small),
-        "p_gain_after_draft": ([chance.p_gain for chance in after], gain),
+    neither = (table.large_quality < 0.5) & (table.small_quality < 0.5)
+    pairs = {
+        "p_small_ok": (told.before, "p_small_ok", small),
+        "p_gain": (told.before, "p_gain", gain),
+        "p_neither": (told.before, "neither", neither),
+        "p_small_ok_after_draft": (told.after, "p_small_ok", small),
+        "p_gain_after_draft": (told.after, "p_gain", gain),
     }
-    return {name: round(_error(np.array(chances), true, bins), 4) for name, (chances, true) in told.items()}
+    return {
+        name: round(_error(np.array([getattr(one, which) for one in chances]), true, bins), 4)
+        for name, (chances, which, true) in pairs.items()
+    }
 
 
 def _error(chances: Floats, true: NDArray[np.bool_], bins: int) -> float:
@@ -151,9 +229,9 @@ def _error(chances: Floats, true: NDArray[np.bool_], bins: int) -> float:
     return sum(len(part) * abs(float(chances[part].mean() - true[part].mean())) for part in parts) / len(chances)
 
 
-def marginal_costs(table: Table) -> MarginalCosts:
+def mean_costs(table: Table) -> MeanCosts:
     """Return the mean costs of a table."""
-    return MarginalCosts(
+    return MeanCosts(
         small=float(table.small_cost.mean()),
         large=float(table.large_cost.mean()),
         escalate=float(table.escalate_cost.mean()),
@@ -173,13 +251,20 @@ def described(table: Table) -> dict[str, Any]:
     }
 
 
+def decoded_tokens(table: Table, display: Display) -> Floats:
+    """Return how many tokens the large model decodes at each row until its text ends or is too unlikely to be shown."""
+    floor = display.large.floor
+    return np.array([float(tokens_until(tuple(row["outcomes"][table.large]["logprobs"]), floor)) for row in table.rows])
+
+
 def _mean_tokens(table: Table) -> float:
     rows: Sequence[Row] = table.rows
     return round(float(np.mean([row["outcomes"][table.large].get("tokens_out", 0) for row in rows])), 2)
 
 
-def _write(folder: Path, calibration: Calibration) -> None:
-    calibration.save(folder / "calibration.json")
+def write_router(folder: Path, calibration: Calibration) -> None:
+    """Write a calibration and its card."""
+    calibration.save(folder / CALIBRATION_FILE)
     (folder / "card.md").write_text(card(calibration), encoding="utf-8")
 
 
@@ -198,12 +283,15 @@ def card(calibration: Calibration) -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
         *(_card_row(part, made[part]) for part in ("train", "validate") if part in made),
         "",
-        f"Log loss in cross-validation by package: `{json.dumps(made.get('log_loss', {}))}`.",
+        f"Log loss in cross-validation by package: `{json.dumps(made.get('log_loss', {}))}`; the least was taken:",
+        f"`{json.dumps(made.get('chosen', {}))}`.",
         f"Calibration error on the validation packages: `{json.dumps(made.get('calibration_error', {}))}`.",
         f"Shown from a summed log p of {calibration.display.small.floor:.2f} (small) and",
         f"{calibration.display.large.floor:.2f} (large) on.",
         "",
-        f"| energy saving | mean {calibration.cost_unit} | exact match | asked at once from | after the draft from |",
+        "Operating points, for what is shown while typing (right and above the display threshold):",
+        "",
+        f"| energy saving | mean {calibration.cost_unit} | right and shown | asked at once from | after a draft from |",
         "| --- | --- | --- | --- | --- |",
         *(_card_point(calibration.at(wanted)) for wanted in _CARD_POINTS),
     ]

@@ -2,29 +2,33 @@
 
 An outcome table meets every line with both models up to date. A person who types meets them as the earlier requests
 left them: a model that was not asked for a while has to catch up before it answers, so that little of what it would
-have read is saved. Here nothing is brought up to date in between, and the router's own work is counted.
+have read is saved. Here nothing is brought up to date in between, the router's own work is counted, and texts are
+decoded as while typing: until they are too unlikely to be shown, which then counts as not right.
 """
 
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from jouline.cancel import CancelToken
-from jouline.completion import CompletionRequest, Generation, Tier
+from jouline.completion import CompletionRequest, Tier
 from jouline.engine.generate import Limits
 from jouline.lab.collect import MAX_TOKENS, Completes, language
 from jouline.lab.intervals import interval
 from jouline.lab.metrics import group_means, resamples
 from jouline.lab.places import Line, Source, lines_with_room
+from jouline.router.costs import MarginalCosts
 from jouline.router.router import FixedRouter, RandomRouter, Router
 
 BLOCK_LINES = 10
 PER_LINE = 3
 TIMES = 1000
+PricesOf = Callable[[CompletionRequest], MarginalCosts | None]
 _UNSHOWN = 1.0  # no sum of log p is above it: decoding ends at its first token
 
 
@@ -110,32 +114,33 @@ def retype(
     drawn: Sequence[Block],
     chosen: Sequence[Policy],
     *,
+    prices: PricesOf = lambda _: None,
     seed: int = 0,
     tell: Callable[[int], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Type every block under every policy in turn and return one row a policy, with 95 % intervals over packages.
 
     Policies take turns block by block, so that a busy machine costs all of them alike. Reading the file before the
-    block is not counted. `tell` hears how many blocks are done.
+    block is not counted. `prices` tells what each model would cost at a request. `tell` hears how many blocks are done.
     """
     tallies: list[list[_Tally]] = [[] for _ in chosen]
     for block in drawn:
         for policy, tally in zip(chosen, tallies, strict=True):
-            tally.append(_type(completer, block, policy))
+            tally.append(_type(completer, block, policy, prices))
         tell(1)
     return _rows(chosen, tallies, seed)
 
 
-def _type(completer: Completes, block: Block, policy: Policy) -> _Tally:
+def _type(completer: Completes, block: Block, policy: Policy, prices: PricesOf) -> _Tally:
     tally = _Tally(group=block.source.group)
     _read(completer, block, policy)
     for offset, end in block.places:
         request = _request(block, offset, policy.energy_saving)
         before = time.process_time()
-        tier, generation = _answer(completer, request, policy)
+        tier, text = _answer(completer, request, policy, prices)
         tally.cpu_s += time.process_time() - before
         tally.places += 1
-        tally.right += generation.text.rstrip() == block.text[offset:end].rstrip()
+        tally.right += text.rstrip() == block.text[offset:end].rstrip()
         tally.large += tier == "large"
     return tally
 
@@ -162,15 +167,17 @@ def _request(block: Block, offset: int, energy_saving: int) -> CompletionRequest
     )
 
 
-def _answer(completer: Completes, request: CompletionRequest, policy: Policy) -> tuple[Tier, Generation]:
-    """Answer as the product does, but with every text written out and offered."""
-    decision = policy.router.route(request, energy_saving=policy.energy_saving)
-    limits = Limits(max_tokens=MAX_TOKENS)
-    generation = completer.generate(request, decision.tier, CancelToken(), limits)
-    review = policy.router.review(decision, generation, energy_saving=policy.energy_saving)
-    if review.verdict == "escalate":
-        return "large", completer.generate(request, "large", CancelToken(), limits)
-    return decision.tier, generation
+def _answer(completer: Completes, request: CompletionRequest, policy: Policy, prices: PricesOf) -> tuple[Tier, str]:
+    """Answer as the product does while typing; returns the model that answered and what is shown of its text."""
+    router, saving = policy.router, policy.energy_saving
+    decision = router.route(request, energy_saving=saving, prices=partial(prices, request))
+    while True:
+        limits = Limits(max_tokens=MAX_TOKENS, min_logprob=decision.stop_logprob)
+        generation = completer.generate(request, decision.tier, CancelToken(), limits)
+        review = router.review(decision, generation, energy_saving=saving)
+        if review.verdict != "escalate":
+            return decision.tier, generation.text if review.verdict == "keep" else ""
+        decision = router.escalated(decision)
 
 
 def _rows(chosen: Sequence[Policy], tallies: Sequence[Sequence[_Tally]], seed: int) -> list[dict[str, Any]]:

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from jouline.errors import ConfigError
+from jouline.lab import fitting
 from jouline.lab.table import Floats, Table, draft_rows, need_drafts, place_matrix
 from jouline.router.calibration import TierConfidence
 from jouline.router.classifier import CLASSES
 
-SHOW_FROM = 0.4  # the least chance of being right at which a text is shown
 _FOLDS = 5
 _OPSET = 17
 
@@ -38,25 +38,38 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """Two fitted classifiers of the four outcomes, and what each candidate scored in cross-validation by package."""
+    """Two fitted classifiers of the four outcomes: what each candidate scored by package left out, and the choice."""
 
     place: Any
     draft: Any
     scores: dict[str, dict[str, float]]
+    chosen: dict[str, str]
 
 
-CANDIDATES: dict[str, Callable[[], Any]] = {
-    "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=400)),
-    "trees": lambda: HistGradientBoostingClassifier(
-        learning_rate=0.04,
-        max_iter=110,
+def _logistic() -> Any:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.03, max_iter=400))
+
+
+def _trees() -> Any:
+    return HistGradientBoostingClassifier(
+        learning_rate=0.06,
+        max_iter=70,
         max_leaf_nodes=8,
         min_samples_leaf=40,
         l2_regularization=10.0,
         max_features=0.3,
         random_state=0,
+    )
+
+
+CANDIDATES: dict[str, Callable[[], Any]] = {
+    "logistic": _logistic,
+    "trees": _trees,
+    "both": lambda: VotingClassifier(
+        [("logistic", _logistic()), ("trees", _trees())], voting="soft", flatten_transform=False
     ),
 }
+"""What may become the classifier, the simplest first; `both` tells the mean of the other two's chances."""
 
 
 def check_outcomes(table: Table) -> None:
@@ -79,28 +92,34 @@ def inputs(table: Table, floor: float, place_names: tuple[str, ...] | None = Non
 
 def train(table: Table, given: Inputs) -> Trained:
     """Fit both classifiers, each of the kind with the least log loss in cross-validation by package."""
-    place, place_scores = _best(given.place, table)
-    draft, draft_scores = _best(given.draft, table)
-    return Trained(place=place, draft=draft, scores={"place": place_scores, "draft": draft_scores})
+    matrices = {"place": given.place, "draft": given.draft}
+    scores = {name: candidate_scores(matrix, table) for name, matrix in matrices.items()}
+    chosen = {name: min(found, key=lambda kind: found[kind]) for name, found in scores.items()}
+    fitted = {name: CANDIDATES[chosen[name]]().fit(matrix, table.classes) for name, matrix in matrices.items()}
+    return Trained(place=fitted["place"], draft=fitted["draft"], scores=scores, chosen=chosen)
 
 
-def _best(matrix: Matrix, table: Table) -> tuple[Any, dict[str, float]]:
-    scores = {name: _cross_validated(make(), matrix, table) for name, make in CANDIDATES.items()}
-    winner = min(scores, key=lambda name: scores[name])
-    return CANDIDATES[winner]().fit(matrix, table.classes), scores
+def candidate_scores(matrix: Matrix, table: Table) -> dict[str, float]:
+    """Return each candidate's mean log loss over rows of packages left out."""
+    parts = {name: cross_validated(CANDIDATES[name](), matrix, table) for name in ("logistic", "trees")}
+    parts["both"] = (parts["logistic"] + parts["trees"]) / 2
+    return {name: _log_loss(told, table) for name, told in parts.items()}
 
 
-def _cross_validated(model: Any, matrix: Matrix, table: Table) -> float:
-    """Return the mean log loss over rows of packages left out."""
-    losses = np.zeros(len(table))
+def cross_validated(model: Any, matrix: Matrix, table: Table) -> Floats:
+    """Return the chances told of each row by a model that has not seen its package, shape (rows, 4)."""
     folds = min(_FOLDS, len(np.unique(table.groups)))
     if folds < 2:
         raise ConfigError("The table has only one package: collect places from several.")
+    told = np.zeros((len(table), len(CLASSES)))
     for learn, test in GroupKFold(folds).split(matrix, groups=table.groups):
-        fitted = clone(model).fit(matrix[learn], table.classes[learn])
-        told = chances(fitted, matrix[test])[np.arange(len(test)), table.classes[test]]
-        losses[test] = -np.log(np.maximum(told, 1e-9))
-    return float(losses.mean())
+        told[test] = chances(clone(model).fit(matrix[learn], table.classes[learn]), matrix[test])
+    return told
+
+
+def _log_loss(told: Floats, table: Table) -> float:
+    hit = told[np.arange(len(table)), table.classes]
+    return float(-np.log(np.maximum(hit, 1e-9)).mean())
 
 
 def chances(model: Any, matrix: Any) -> Floats:
@@ -116,15 +135,13 @@ def net_gain(probabilities: Floats) -> Floats:
 
 
 def confidence(logprobs: Floats, right: Floats) -> TierConfidence:
-    """Fit the chance that a text is right to its summed log p, and the log p from which it is shown."""
+    """Fit the chance that a text is right to its summed log p, and the log p from which it is shown.
+
+    Raises `ConfigError` where nothing can be learnt of it.
+    """
     if len(np.unique(right >= 0.5)) < 2:
         raise ConfigError("A model is right everywhere or nowhere in the table: collect more places.")
-    model = LogisticRegression(C=1e6, max_iter=1000).fit(logprobs[:, None], right >= 0.5)
-    slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
-    if slope <= 0:
-        raise ConfigError("A model's confidence tells nothing of whether it is right: collect more places.")
-    floor = (np.log(SHOW_FROM / (1 - SHOW_FROM)) - intercept) / slope
-    return TierConfidence(floor=min(float(floor), -0.01), slope=slope, intercept=intercept)
+    return fitting.confidence(logprobs, (right >= 0.5).astype(float))
 
 
 def export(model: Any, n_features: int, path: Path) -> None:

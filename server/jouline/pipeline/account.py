@@ -12,7 +12,8 @@ from jouline.energy.meter import Meters
 from jouline.energy.savings import ERRORS_TO_BE_SURE, Estimate, Work, saving, split_saving
 from jouline.energy.window import Measurement
 from jouline.engine.prefix import common_prefix
-from jouline.pipeline.costs import Costs
+from jouline.pipeline.costs import Behind, Costs
+from jouline.router.costs import MarginalCosts
 
 FITTED = "cost fitted to longer requests, as this one was shorter than a step of a counter or could not be read"
 _ELSEWHERE = 64  # tokens: a prompt that has so many new ones is of another place
@@ -97,6 +98,10 @@ class Account:
         router = None if total.joules is None else total.joules * min(1.0, router_share)
         spent = replace(_spent(total), router_joules=router, baseline_model=self._large_id)
         return self._price(runs, evaluated, length, spent, fitted.stddev if fitted else 0.0)
+
+    def marginal(self, behind: Behind) -> MarginalCosts | None:
+        """Return what each model would cost for a request before which it is so far behind; None before it is known."""
+        return self._costs.marginal(behind)
 
     def stopped(self, prompt: tuple[int, ...], evaluated: int) -> None:
         """Note that a request was cancelled when `evaluated` tokens of its prompt stood: always-large got as far.

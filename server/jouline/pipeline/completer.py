@@ -12,6 +12,7 @@ from jouline.engine.generate import Limits
 from jouline.engine.healing import split_stub
 from jouline.pipeline.anchor import MOST_TYPED_CHARS, Anchors, Head, Suffix
 from jouline.pipeline.context import suffix_window, window_start
+from jouline.pipeline.costs import Behind
 from jouline.pipeline.fim import arrange, mark_files
 from jouline.pipeline.lines import LineTokens
 from jouline.pipeline.options import PipelineOptions
@@ -24,6 +25,9 @@ _AHEAD = 4  # a window about to move is one that moves within so much of its ste
 _WORTH_PREPARING = 32  # tokens: fewer are no burden to the keystroke that needs them
 _SUFFIX_BETWEEN = "prefix-suffix-middle"
 _MARKERS = 4  # three of the layout and the one that some models want at the very beginning
+
+
+_TIERS: tuple[Tier, Tier] = ("small", "large")
 
 
 class Engine(Protocol):
@@ -108,6 +112,11 @@ class Completer:
     def pending(self, request: CompletionRequest, tier: Tier, room: int) -> float:
         """Return what of the request's prompt that model would have to evaluate now, in tokens of a whole pass."""
         return self._engine.pending(tier, self.prompt(request, tier, room).tokens)
+
+    def behind(self, request: CompletionRequest, room: int) -> Behind:
+        """Return how far each model is behind the request's prompt."""
+        small, large = (self.pending(request, tier, room) for tier in _TIERS)
+        return Behind(small=small, large=large, large_level=min(small, large))
 
     def prompt(self, request: CompletionRequest, tier: Tier, room: int) -> Prompt:
         """Return the prompt that leaves `room` tokens for the answer, but never more than half of the context.

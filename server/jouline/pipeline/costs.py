@@ -2,15 +2,30 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from jouline.catalogue.card import PairCard
 from jouline.completion import Tier
 from jouline.energy.costbook import Circumstances, CostBook
 from jouline.energy.meter import Meters
 from jouline.energy.savings import CostModel, Estimate, Prior, Work
 from jouline.energy.window import Measurement
+from jouline.router.costs import MarginalCosts
 
 _SAVE_EVERY = 100  # observations
 _LOOK_EVERY_S = 5.0  # at mains or battery, which takes reading several files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """What each model has to catch up before it can answer, in tokens of a whole pass of that model.
+
+    `large_level` is how far the large model would be behind had it kept up with the small one.
+    """
+
+    small: float
+    large: float
+    large_level: float
 
 
 class Costs:
@@ -56,6 +71,19 @@ class Costs:
         cost = self._model(tier).predict(work)
         return None if cost is None else self._meters.unit.joules(cost)
 
+    def marginal(self, behind: Behind) -> MarginalCosts | None:
+        """Return what each model would cost for a request before which it is so far behind; None before it is known."""
+        small, large = self._model("small").coefficients, self._model("large").coefficients
+        if small is None or large is None:
+            return None
+        return MarginalCosts(
+            small=small[0] * behind.small + small[2],
+            large=large[0] * behind.large + large[2],
+            large_level=large[0] * behind.large_level + large[2],
+            small_token=small[1],
+            large_token=large[1],
+        )
+
     def save(self) -> None:
         """Write what was learnt."""
         self._unsaved = 0
@@ -92,3 +120,11 @@ class Costs:
         return Prior(
             per_prompt_token=per_prompt_token, per_generated_token=per_generated_token, per_request=per_request
         )
+
+
+def file_names(card: PairCard) -> dict[Tier, str]:
+    """Name the very file of each tier; halves of one network are named together, as the large one runs both."""
+    small, large = (
+        f"{each.id} {each.quantisation or ''} {(each.sha256 or '')[:12]}" for each in (card.small, card.large)
+    )
+    return {"small": small, "large": f"{small} + {large}" if card.kind == "exit" else large}

@@ -7,6 +7,7 @@ Cancelled when nobody wants the answer any more, EngineError when a model is bro
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from jouline.cancel import Cancelled, CancelToken
 from jouline.completion import (
@@ -35,6 +36,7 @@ from jouline.pipeline.offer import Discard, Offer
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.postprocess import fit, tidy
 from jouline.pipeline.repetition import whole_lines
+from jouline.router.costs import MarginalCosts
 from jouline.router.gate import hold_back
 from jouline.router.router import Decision, FixedRouter, Review, Router
 
@@ -122,9 +124,15 @@ class Pipeline:
     def _route(self, request: CompletionRequest, work: _Work) -> None:
         started, cpu = time.perf_counter(), time.thread_time()
         router = self._router_for(request.route)
-        work.decision = router.route(request, energy_saving=request.energy_saving)
+        prices = partial(self._prices, request)
+        work.decision = router.route(request, energy_saving=request.energy_saving, prices=prices)
         work.route_ms += (time.perf_counter() - started) * 1e3
         work.router_cpu_s += time.thread_time() - cpu
+
+    def _prices(self, request: CompletionRequest) -> MarginalCosts | None:
+        """Return what each model would cost now; the prompt that is rendered for it is the one that will be asked."""
+        behind = self._completer.behind(request, self._room(request))
+        return None if behind is None else self._account.marginal(behind)
 
     def _router_for(self, route: str) -> Router:
         if route == "auto":

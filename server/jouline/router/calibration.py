@@ -2,25 +2,24 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jouline.completion import Tier
 from jouline.errors import RouterError
+from jouline.router.classifier import UNADJUSTED, Adjustment
 
-VERSION = 1
+VERSION = 2
 NEVER = 2.0  # above every probability
 ALWAYS = -2.0
 _TIERS: tuple[Tier, Tier] = ("small", "large")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MarginalCosts:
-    """What each choice would cost now, in one unit, usually joules: the cost of catching up included.
-
-    `small` and `large` are costs of that model alone; `escalate` is what the large model costs after the small draft.
-    """
+class MeanCosts:
+    """What each choice costs in the mean: one model alone, and the large model after the small one's draft."""
 
     small: float
     large: float
@@ -77,6 +76,22 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """How many tokens are decoded at a place until the text ends or becomes too unlikely to be shown.
+
+    `exp(intercept + weights · features) - 1`, by features of the place in the order of the calibration's.
+    """
+
+    intercept: float
+    weights: tuple[float, ...]
+
+    def of(self, place: Sequence[float]) -> float:
+        """Return the expected number of tokens, 1 to 64."""
+        log = self.intercept + sum(w * x for w, x in zip(self.weights, place, strict=True))
+        return min(64.0, max(1.0, math.expm1(min(5.0, log))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """What a trained router knows besides its networks, and the pair it was made for.
 
@@ -87,10 +102,13 @@ class Calibration:
     weights: dict[str, str | None]
     place_features: tuple[str, ...]
     draft_features: tuple[str, ...]
-    costs: MarginalCosts
+    costs: MeanCosts
     cost_unit: str
     display: Display
     points: tuple[OperatingPoint, ...]
+    length: Length | None = None
+    place_adjustment: Adjustment = UNADJUSTED
+    draft_adjustment: Adjustment = UNADJUSTED
     made_from: dict[str, Any] = field(default_factory=dict)
     version: int = VERSION
 
@@ -137,9 +155,20 @@ def _from_json(data: dict[str, Any]) -> Calibration:
         weights=data["weights"],
         place_features=tuple(data["place_features"]),
         draft_features=tuple(data["draft_features"]),
-        costs=MarginalCosts(**data["costs"]),
+        costs=MeanCosts(**data["costs"]),
         cost_unit=data["cost_unit"],
         display=Display(**{tier: TierConfidence(**data["display"][tier]) for tier in _TIERS}),
         points=points,
+        length=_length(data["length"]),
+        place_adjustment=_adjustment(data["place_adjustment"]),
+        draft_adjustment=_adjustment(data["draft_adjustment"]),
         made_from=data["made_from"],
     )
+
+
+def _length(data: dict[str, Any] | None) -> Length | None:
+    return None if data is None else Length(intercept=data["intercept"], weights=tuple(data["weights"]))
+
+
+def _adjustment(data: dict[str, Any]) -> Adjustment:
+    return Adjustment(scale=data["scale"], shifts=tuple(data["shifts"]))

@@ -1,10 +1,11 @@
 """Chances of the four ways a place can turn out, by a tiny ONNX classifier over named features."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from jouline.errors import RouterError
-from jouline.router.features import Features, vector
+from jouline.router.features import Features, Vector
 from jouline.scorer import Scorer
 
 CLASSES = ("both", "only_large", "only_small", "neither")
@@ -40,13 +41,39 @@ class Chances:
         return self.only_large - self.only_small
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """How chances are adjusted to another pair or other code: `p ** scale * exp(shift)`, made to sum to 1.
+
+    `shifts` are in the order of `CLASSES`. As it is made without arguments it changes nothing.
+    """
+
+    scale: float = 1.0
+    shifts: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+
+    def of(self, chances: tuple[float, ...]) -> tuple[float, ...]:
+        """Return the adjusted chances."""
+        if self == UNADJUSTED:
+            return chances
+        weights = [
+            max(p, _LEAST) ** self.scale * math.exp(shift) for p, shift in zip(chances, self.shifts, strict=True)
+        ]
+        total = sum(weights)
+        return tuple(weight / total for weight in weights)
+
+
+UNADJUSTED = Adjustment()
+_LEAST = 1e-6
+
+
 class OutcomeClassifier:
     """Scores features of one place; the names it was trained on fix their order."""
 
-    def __init__(self, model: Path, names: tuple[str, ...]) -> None:
+    def __init__(self, model: Path, names: tuple[str, ...], adjustment: Adjustment = UNADJUSTED) -> None:
         """Open the ONNX file; raise `RouterError` when it cannot be used or wants other features than `names`."""
+        self._adjustment = adjustment
         self._scorer = Scorer(model)
-        self._names = names
+        self._vector = Vector(names)
         if self._scorer.n_features != len(names):
             message = (
                 f"The router's model {model.name} wants {self._scorer.n_features} features, its calibration names "
@@ -57,9 +84,10 @@ class OutcomeClassifier:
     def chances(self, features: Features) -> Chances:
         """Return the four chances; raise `RouterError` for a feature that this version does not compute."""
         try:
-            row = vector(features, self._names)
+            row = self._vector(features)
         except KeyError as error:
             message = f"The router asks for the feature {error}, which this version does not know: train it anew."
             raise RouterError(message) from error
-        both, only_large, only_small, neither = (float(p) for p in self._scorer.predict(row))
+        told = self._adjustment.of(tuple(self._scorer.predict(row).tolist()))
+        both, only_large, only_small, neither = told
         return Chances(both=both, only_large=only_large, only_small=only_small, neither=neither)

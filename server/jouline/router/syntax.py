@@ -3,14 +3,16 @@
 import math
 import re
 
-from jouline.completion import CompletionRequest
+from jouline.router.above import LINE_CHARS, Above
 
-LINE_CHARS = 300  # of a longer line only the end is looked at
 _IDENTIFIER_END = re.compile(r"[A-Za-z_]\w*\Z")
 _FIRST_WORD = re.compile(r"\s*(@|[A-Za-z_]\w*)")
 _OPERATORS = frozenset("+-*/%&|^~<>!?\\")
 _OPENERS = "([{"
 _CLOSERS = ")]}"
+_QUOTES = frozenset("'\"`")
+# Inside a string an escaped character is no mark; outside, a backslash hides nothing that is looked for in code.
+_MARKS = re.compile(r"\\.|['\"`#()\[\]{}]", re.DOTALL)
 
 CHAR_CLASSES = (
     "lower",
@@ -54,31 +56,31 @@ STARTS = {
 START_KINDS = ("define", "branch", "loop", "return", "import", "raise", "with", "decorator", "other")
 
 
-def line_features(request: CompletionRequest) -> dict[str, float]:
-    """Describe the cursor's line left and right of the cursor: lengths, character classes, brackets, strings."""
-    left, right = request.line_prefix[-LINE_CHARS:], request.rest_of_line
+def line_features(left: str, above: Above, stub_chars: int) -> dict[str, float]:
+    """Describe the cursor's line before the cursor: lengths, character classes, brackets, strings, indent.
+
+    `stub_chars` is the length of the identifier that ends at the cursor.
+    """
+    left = left[-LINE_CHARS:]
     code = left.lstrip()
-    quote, depth, opener = scan(left)
+    indent = len(left) - len(code)
+    quote, depth, opener = scan(code)
+    before_stub = code[: len(code) - stub_chars]
     features = {
         "line_chars": math.log1p(len(code)),
-        "indent": min(len(left) - len(code), 40),
-        "in_string": float(quote in {"'", '"', "`"}),
+        "indent": min(indent, 40),
+        "in_string": float(quote in _QUOTES),
         "in_comment": float(quote == "#"),
         "line_depth": min(depth, 5),
         "open_paren": float(opener == "("),
         "open_square": float(opener == "["),
         "after_assign": float(" = " in code or code.endswith(" =")),
-        "after_dot": float(code[: len(code) - len(stub(left))].endswith(".")),
-        "after_self": float(code[: len(code) - len(stub(left))].endswith("self.")),
-        "spaces_right": float(bool(right) and not right.strip()),
-        "closers_right": float(bool(right.strip()) and not set(right.strip()) - set(")]}\"'`,:;")),
-        "chars_right": math.log1p(len(right.strip())),
+        "after_dot": float(before_stub.endswith(".")),
+        "after_self": float(before_stub.endswith("self.")),
+        "previous_indent": max(-12, min(12, indent - above.last_indent)),
+        "next_indent": 0.0 if above.next_indent is None else max(-12, min(12, indent - above.next_indent)),
     }
-    return (
-        features
-        | _one_hot("char", CHAR_CLASSES, char_class(left[-1:]))
-        | _one_hot("start", START_KINDS, _start_kind(left))
-    )
+    return features | _CHARS[char_class(left[-1:])] | _STARTS[_start_kind(code)]
 
 
 def stub(left: str) -> str:
@@ -114,66 +116,29 @@ def scan(line: str) -> tuple[str, int, str]:
     """
     quote = ""
     opened: list[str] = []
-    skip = False
-    for char in line:
-        if skip:
-            skip = False
-        elif quote:
-            skip = char == "\\"
+    for match in _MARKS.finditer(line):
+        char = match.group()
+        if quote:
             quote = "" if char == quote else quote
-        elif char in "'\"`":
+        elif char in _QUOTES:
             quote = char
         elif char == "#":
             return "#", len(opened), opened[-1] if opened else ""
         elif char in _OPENERS:
             opened.append(char)
-        elif char in _CLOSERS and opened:
+        elif opened and char in _CLOSERS:
             opened.pop()
     return quote, len(opened), opened[-1] if opened else ""
 
 
-def _start_kind(left: str) -> str:
-    match = _FIRST_WORD.match(left)
+def _start_kind(code: str) -> str:
+    match = _FIRST_WORD.match(code)
     return STARTS.get(match.group(1), "other") if match else "other"
 
 
-def _one_hot(name: str, classes: tuple[str, ...], which: str) -> dict[str, float]:
-    return {f"{name}_{each}": float(each == which) for each in classes}
+def _one_hot(name: str, classes: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    return {which: {f"{name}_{each}": float(each == which) for each in classes} for which in classes}
 
 
-def around_features(request: CompletionRequest, window: str) -> dict[str, float]:
-    """Describe the lines around: the two before, the one after, open docstring, where in the document.
-
-    `window` is the text before the cursor, cut to what may be looked at.
-    """
-    start = request.offset - len(request.line_prefix)
-    before = window[: len(window) - len(request.line_prefix)].rstrip()
-    last = before[before.rfind("\n") + 1 :][:LINE_CHARS]
-    following = _next_line(request)
-    indent = _indent(request.line_prefix)
-    return {
-        "in_docstring": float((window.count('"""') + window.count("'''")) % 2),
-        "previous_chars": math.log1p(len(last.strip())),
-        "previous_indent": max(-12, min(12, indent - _indent(last))),
-        "previous_opens": float(last.endswith((":", "(", "[", "{", ",", "\\"))),
-        "previous_colon": float(last.endswith(":")),
-        "next_chars": math.log1p(len(following.strip())),
-        "next_indent": max(-12, min(12, indent - _indent(following))) if following.strip() else 0.0,
-        "next_closes": float(following.strip()[:1] in _CLOSERS and bool(following.strip())),
-        "blank_above": float(window[: len(window) - len(request.line_prefix)].endswith("\n\n")),
-        "offset": math.log1p(start),
-        "document_chars": math.log1p(len(request.text)),
-        "python": float(request.language == "python"),
-    }
-
-
-def _next_line(request: CompletionRequest) -> str:
-    end = request.text.find("\n", request.offset, request.offset + 2000)
-    if end < 0:
-        return ""
-    piece = request.text[end + 1 : end + 1 + LINE_CHARS]
-    return piece.split("\n", 1)[0]
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" \t"))
+_CHARS = _one_hot("char", CHAR_CLASSES)
+_STARTS = _one_hot("start", START_KINDS)

@@ -42,7 +42,7 @@ def _route_ms_p95(folder: Path, table: Table) -> float | None:
         return None
     extractor = FeatureExtractor(tokenizer)
     calibration = load(folder / "calibration.json")
-    places = OutcomeClassifier(folder / "difficulty.onnx", calibration.place_features)
+    places = OutcomeClassifier(folder / "difficulty.onnx", calibration.place_features, calibration.place_adjustment)
 
     def work(row: Row) -> Any:
         extractor.extract(request(row))
