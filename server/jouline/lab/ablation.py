@@ -48,7 +48,7 @@ def ablation(given: Table, names: Sequence[str], kind: str) -> list[tuple[str, i
     """Return, for all features and without each group: how many there are, log loss, area for the gain."""
     rows = [("all", list(names))]
     rows += [(f"less {group}", [n for n in names if not n.startswith(starts)]) for group, starts in GROUPS.items()]
-    return [(label, len(kept), *_scores(given, kept, kind)) for label, kept in rows]
+    return [(label, len(kept), *_scores(given, kept, kind)) for label, kept in rows if kept]
 
 
 def _scores(given: Table, names: Sequence[str], kind: str) -> tuple[float, float]:
