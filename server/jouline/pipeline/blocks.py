@@ -46,17 +46,19 @@ _TEXTS = frozenset(
 def wants_block(request: CompletionRequest) -> bool:
     """Return whether the text at the cursor should be the body of a block.
 
-    The cursor stands at the end of a line that opens one, or on the blank line right below it, and no body is there.
+    The cursor stands at the end of a line that opens one, or on the line right below it, which may be begun, and no
+    other line of the body is there.
     """
     if request.rest_of_line.strip() or request.language in _NEVER:
         return False
     line = request.line_prefix
     end = request.offset
-    if not line.strip():
+    below = not (line.strip() and opens_block(line, request.language))
+    if below:
         end -= len(line)
         end = len(request.text[:end].rstrip())
     head = request.text[request.text.rfind("\n", 0, end) + 1 : end]
-    if not opens_block(head, request.language) or (not line.strip() and width(line) <= width(head)):
+    if not opens_block(head, request.language) or (below and width(line) <= width(head)):
         return False
     return _body_is_empty(request, head) and _is_block(request, end)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from jouline.completion import CompletionRequest, Generation
 from jouline.engine.generate import Limits
-from jouline.pipeline.blocks import wants_block
+from jouline.pipeline.blocks import opens_block, wants_block
 from jouline.pipeline.indentation import closes, width
 
 MOST_LINES = 12
@@ -48,7 +48,7 @@ def _least_width(request: CompletionRequest, first: Generation) -> int | None:
         return None
     line = request.line_prefix
     if wants_block(request):
-        return width(line) if not line.strip() and line else width(line) + 1
+        return width(line) + opens_block(line, request.language)
     head = _taken(request, first.text.rstrip())
     return width(head.line_prefix) + 1 if first.text.strip() and wants_block(head) else None
 
