@@ -33,6 +33,7 @@ def go_on(
         limits = Limits(
             max_tokens=line_tokens,  # the same for all, as the window of the prompt depends on it
             min_logprob=None if floor is None else floor - whole.logprob,
+            energy_saving=request.energy_saving,
         )
         line = write(_taken(request, whole.text + "\n"), limits)
         inside = width(line.text) >= least
@@ -68,6 +69,11 @@ def with_cost_of(whole: Generation, others: Sequence[Generation]) -> Generation:
         generated_tokens=whole.generated_tokens + sum(other.generated_tokens for other in others),
         prompt_ms=whole.prompt_ms + sum(other.prompt_ms for other in others),
         generate_ms=whole.generate_ms + sum(other.generate_ms for other in others),
+        drafted=whole.drafted + sum(other.drafted for other in others),
+        draft_accepted=whole.draft_accepted + sum(other.draft_accepted for other in others),
+        exited=whole.exited + sum(other.exited for other in others),
+        saved_by_drafts=whole.saved_by_drafts + sum(other.saved_by_drafts for other in others),
+        saved_by_exit=whole.saved_by_exit + sum(other.saved_by_exit for other in others),
     )
 
 
