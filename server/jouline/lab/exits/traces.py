@@ -24,7 +24,10 @@ from jouline.lab.retype import Block
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-_NO_DRAFTS = PassCosts(small=(1.0,) * 9, large=tuple(float(n) for n in range(1, 10)), halves=True)
+_EACH = tuple(float(count) for count in range(1, 10))
+_NO_DRAFTS = PassCosts(
+    small=_EACH, large=_EACH, halves=True
+)  # at these costs no draft pays: every token is asked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def _place(
     made = generate(session, bench.vocabulary, prompt, limits, CancelToken(), ahead=ahead)
     logprobs = [0.0] * (made.generated_tokens - len(made.logprobs)) + list(made.logprobs)
     steps = []
-    for number, (step, token, logprob) in enumerate(zip(watch.steps, made.tokens, logprobs, strict=False)):
+    for number, (step, token, logprob) in enumerate(zip(watch.steps, made.tokens, logprobs, strict=True)):
         agree = step.guess == token
         taken = (*made.tokens[:number], step.guess)
         left = made.generated_tokens - number - 1
