@@ -44,7 +44,8 @@ GENERATED = re.compile(
     re.IGNORECASE,
 )
 COMPILED = re.compile(  # by TypeScript, Babel or a bundler
-    r"Object\.defineProperty\(exports, \"__esModule\"|sourceMappingURL=|__toCommonJS|__awaiter|_interopRequire"
+    r"Object\.defineProperty\(exports, \"__esModule\"|sourceMappingURL=|__toCommonJS|__awaiter"
+    r"|_interopRequire|_classCall"
 )
 TEST = re.compile(
     r"(^|/)(tests?|testing|benchmarks?|__tests__)/|(^|/)test_[^/]*\.py$|_test\.py$|[.-](test|spec)\.[cm]?[jt]sx?$"
