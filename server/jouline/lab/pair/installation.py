@@ -19,9 +19,10 @@ STAGES = {"front": "embedded-small", "back": "embedded-large"}
 TIERS = {"front": "small", "back": "large"}
 NEXT = """\
 The pair is in {models}. What was made for the old one has to be made anew:
-  scripts/train_router        the router, which names the weights it was made for
-  scripts/bench               latency
-  scripts/test                everything, the browser's pictures included"""
+  scripts/train_router               the router, which names the weights it was made for
+  tests/browser/run --screenshots    the pictures in docs/images
+  scripts/bench                      latency
+  scripts/test                       everything"""
 
 
 def install(run: Path, kind: str, models: Path) -> str:
