@@ -19,7 +19,7 @@ from jouline.router.calibration import OperatingPoint
 
 STEPS = 101  # operating points: energy saving 0, 1, …, 100
 PRICES = 401
-_TIMED_ROWS = 60
+_TIMED_ROWS = 20
 
 
 class LacksEvidenceError(ConfigError):
