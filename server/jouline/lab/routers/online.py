@@ -7,6 +7,7 @@ import numpy as np
 from jouline.lab.grid import Floats, Grid, Played, joined, play
 from jouline.lab.queries import Seen
 from jouline.lab.routers.bandit import Bandit
+from jouline.lab.routers.borne_out import BorneOut
 from jouline.lab.routers.contestant import Contestant, Split, by_budget, route_ms
 from jouline.lab.routers.epsilon import ContextualEpsilonGreedy, EpsilonGreedy, LinearEpsilonGreedy
 from jouline.lab.routers.linucb import LinUcb
@@ -67,14 +68,17 @@ def quality_floor(split: Split, seed: int) -> Contestant:
     It sees the quality of every answer of its own (in an editor: what is accepted), and of nothing else.
     """
     train, validate, test = (split.grid(table) for table in (split.train, split.validate, split.test))
-    estimate = Logistic(split.models)
+    estimate = BorneOut(lambda: Logistic(split.models), seed)
     estimate.learn(split.queries[0], train.quality)
     costs, means = train.cost.mean(axis=0), train.quality.mean(axis=0)
     bounds = means[train.small] + _BOUNDS * (means[train.large] - means[train.small])
-    played = [
-        joined([_kept(given, estimate.worth(queries), QualityFloor(estimate, costs, bound), seed) for bound in bounds])
-        for given, queries in zip((validate, test), split.queries[1:], strict=True)
-    ]
+    played = []
+    for given, queries in zip((validate, test), split.queries[1:], strict=True):
+        expected = estimate.worth(queries)
+        floors = [QualityFloor(estimate, costs, bound) for bound in bounds]
+        for floor in floors:
+            floor.begin_at(estimate.unseen, train.quality)
+        played.append(joined([_kept(given, expected, floor, seed) for floor in floors]))
     fixed = by_budget(validate, test, played[0], played[1])
     floor = QualityFloor(estimate, costs, float(bounds[-1]))
     return Contestant(
