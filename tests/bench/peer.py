@@ -9,14 +9,16 @@ Start the server on the model file, with as many threads as are given here, once
 Each key is answered by every program in turn, in an order drawn anew, so what else the machine does meets all alike.
 Ours is asked from text to text as the language server asks it (window, prompt, tokens, decoding), without healing,
 which the server does not have; the server is asked over one kept connection with `/infill`, its cache on. Ratios are of
-the same key; intervals are of 2,000 resamples of the keys. CPU seconds are of all keys together, the server's where
-its process is ours to look at.
+the same key; intervals are of 2,000 resamples of the keys. Where other programs want the cores too, times say little
+and processor seconds more: those of all keys are told, the server's where its process may be looked at.
+A file trained on a shorter context is served with `--override-kv llama.context_length=int:4096`.
 """
 
 import argparse
 import contextlib
 import http.client
 import json
+import math
 import random
 import statistics
 import time
@@ -51,18 +53,11 @@ Ask = Callable[[str, str], int]  # prefix and suffix; how many tokens came out
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """Something that answers, and its process where that can be looked at."""
+    """Something that answers, and what tells the processor seconds it has used: this thread's, or its process's."""
 
     name: str
     ask: Ask
-    process: psutil.Process | None
-
-    def cpu_s(self) -> float:
-        """Return the processor time used until now, 0 where it is not known."""
-        if self.process is None:
-            return 0.0
-        used = self.process.cpu_times()
-        return used.user + used.system
+    cpu_s: Callable[[], float]
 
 
 @contextlib.contextmanager
@@ -77,13 +72,13 @@ def unstopped() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def ours(path: Path, threads: int, tokens_out: int = OUT) -> Iterator[Program]:
+def ours(path: Path, threads: int, tokens_out: int = OUT, *, flash: bool = False) -> Iterator[Program]:
     """Open the file as a complete model, asked in the order suffix, prefix."""
     fim = replace(load_catalogue().pair("embedded").small.fim, suffix_tokens=SUFFIX_TOKENS + 8)
     card = StageCard(id="bench", file=str(path), family="embedded", fim=fim, healing=False)
-    options = EngineOptions(context_tokens=CONTEXT, threads=threads)
+    options = EngineOptions(context_tokens=CONTEXT, threads=threads, flash_attention=flash)
     tiny = replace(options, context_tokens=64)
-    files = PairFiles(kind="separate", small=path, large=path, small_options=options, large_options=tiny)
+    files = PairFiles(kind="separate", small=path, large=path, small_options=options, large_options=tiny, drafts=False)
     with contextlib.closing(Pair(files)) as pair:
         pair._vocabularies["small"].ends = frozenset()  # as the server with `ignore_eos`: always 16 tokens
         completer = Completer(pair, {"small": card, "large": card}, PipelineOptions(anchored=True), CONTEXT)
@@ -96,7 +91,7 @@ def ours(path: Path, threads: int, tokens_out: int = OUT) -> Iterator[Program]:
             return completer.generate(request, "small", CancelToken(), limits).generated_tokens
 
         with unstopped():
-            yield Program(name="jouline", ask=ask, process=psutil.Process())
+            yield Program(name="jouline", ask=ask, cpu_s=time.thread_time)
 
 
 def server(name: str, url: str) -> Program:
@@ -111,7 +106,15 @@ def server(name: str, url: str) -> Program:
         answer = json.loads(connection.getresponse().read())
         return int(answer["tokens_predicted"])
 
-    return Program(name=name, ask=ask, process=_listening(place.port or 8080))
+    process = _listening(place.port or 8080)
+
+    def cpu_s() -> float:
+        if process is None:
+            return math.nan
+        used = process.cpu_times()
+        return used.user + used.system
+
+    return Program(name=name, ask=ask, cpu_s=cpu_s)
 
 
 def _listening(port: int) -> psutil.Process | None:
@@ -141,24 +144,31 @@ def trace(tokens: Callable[[str], int], keys: int) -> Iterator[tuple[str, str]]:
         yield code[start:end] + typed[:key], behind[: size - 40]
 
 
-def measure(programs: list[Program], places: list[tuple[str, str]], seed: int) -> dict[str, list[float]]:
-    """Return the milliseconds of each key by program; the first request of all warms and is not counted."""
+def measure(
+    programs: list[Program], places: list[tuple[str, str]], seed: int
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Return the milliseconds of each key by program, and the processor seconds of all keys.
+
+    The first request of all warms and is not counted.
+    """
     order, chance = list(programs), random.Random(seed)
     times: dict[str, list[float]] = {program.name: [] for program in programs}
     for program in programs:
         program.ask(*places[0])
+    spent = {program.name: 0.0 for program in programs}
     for prefix, suffix in places[1:]:
         chance.shuffle(order)
         taken: dict[str, float] = {}
         for program in order:
-            began = time.perf_counter()
+            began, used = time.perf_counter(), program.cpu_s()
             came = program.ask(prefix, suffix)
             taken[program.name] = (time.perf_counter() - began) * 1e3
+            spent[program.name] += program.cpu_s() - used
             if came != OUT:
                 raise SystemExit(f"{program.name} wrote {came} tokens, not {OUT}: nothing to compare.")
         for name, each in taken.items():
             times[name].append(each)
-    return times
+    return times, spent
 
 
 def interval(values: list[float], seed: int) -> tuple[float, float, float]:
@@ -174,17 +184,16 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--url", action="append", default=[], metavar="NAME=URL", help="a running llama-server")
     parser.add_argument("--threads", type=int, default=1, help="of ours; start the server with as many")
+    parser.add_argument("--flash-attention", action="store_true", help="as the server's default is")
     parser.add_argument("--keys", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    with ours(given.model, given.threads) as first:
+    with ours(given.model, given.threads, flash=given.flash_attention) as first:
         programs = [first, *(server(*each.split("=", 1)) for each in given.url)]
         with contextlib.closing(Counter(given.model)) as counter:
             places = list(trace(counter.count, given.keys))
             size = counter.count(places[0][0]) + counter.count(places[0][1])
-        before = {program.name: program.cpu_s() for program in programs}
-        times = measure(programs, places, given.seed)
-        spent = {program.name: program.cpu_s() - before[program.name] for program in programs}
+        times, spent = measure(programs, places, given.seed)
     title = f"{given.model.name}, {size} tokens of context, {given.threads} threads, {len(times['jouline'])} keys"
     table = Table("program", "median ms", "p95 ms", "CPU s in all", "jouline / it, median [95 %]", title=title)
     for name, each in times.items():
