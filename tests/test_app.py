@@ -163,6 +163,39 @@ def test_a_stopped_request_does_not_make_the_baseline_pay_twice(app: App) -> Non
     assert abs(answer.energy.saved_joules or 0.0) < 5 * max(answer.energy.joules or 0.0, per_token)
 
 
+def test_the_choice_knows_what_the_large_model_has_to_catch_up(app: App) -> None:
+    """After answers of the small model alone the large one is further behind; its own answer brings it level."""
+
+    def behind() -> float:
+        request = at_mark(SOURCE, trigger="invoked")
+        costs = app._thread.submit(app._parts.pipeline._prices, request).result()
+        assert costs is not None
+        return costs.large - costs.large_level
+
+    app.complete(at_mark(SOURCE, route="small", trigger="invoked", cache=False), CancelToken())
+    late = behind()
+    app.complete(at_mark(SOURCE, route="large", trigger="invoked", cache=False), CancelToken())
+
+    assert late > 0
+    assert behind() < late
+
+
+def test_what_became_of_suggestions_is_learned_and_kept(tmp_path: Path) -> None:
+    """A suggestion that was accepted and stands teaches the router of this language; the next session knows it."""
+    written = SOURCE.replace("$0", "height")
+    with build(Config(), folders(tmp_path)) as app:
+        completion = app.complete(at_mark(SOURCE, trigger="invoked", cache=False), CancelToken())
+        assert completion.text
+        app.feedback(Feedback(completion_id=completion.id, outcome="accepted", chars=len(completion.text)))
+        below = written.index("self.depth")
+        app.complete(at_mark(written[:below] + "$0" + written[below:], trigger="invoked"), CancelToken())
+    learned = next((tmp_path / "data" / "routers").glob("*.learned.json"))
+
+    (language,) = json.loads(learned.read_text())["languages"].items()
+    assert language[0] == "python"
+    assert "height" not in learned.read_text()
+
+
 def test_a_quality_floor_wins_over_energy_saving(tmp_path: Path) -> None:
     """With all of the large model's quality asked for, the large model answers whatever the saving says."""
     config = Config(energy_saving=100, quality_floor=100.0)

@@ -11,7 +11,7 @@ from jouline.energy.nvml import Nvidia
 from jouline.energy.savings import Estimate, Prior, Work
 from jouline.energy.window import Measurement
 from jouline.pipeline.account import FITTED, Account, AlwaysLarge, Run, work_of
-from jouline.pipeline.costs import Costs
+from jouline.pipeline.costs import Behind, Costs
 
 WORK = Work(prompt_evaluated=10, generated=5)
 WARMED = Prior(per_prompt_token=0.01, per_generated_token=0.05)
@@ -65,6 +65,22 @@ def test_mains_and_battery_have_costs_of_their_own(laptop):
     assert costs.predict("large", WORK).value == pytest.approx(1.0 * watts, rel=0.05)
     assert first == pytest.approx(1.0 * watts, rel=0.05)  # until the battery has costs, mains' are the first idea
     assert battery == pytest.approx(2.0 * watts, rel=0.05)
+
+
+def test_marginal_costs_hold_what_each_model_has_to_catch_up(laptop):
+    """A token to catch up costs what a prompt token costs; before both models are known nothing is told."""
+    unknown, costs = laptop.costs(CostBook(None)), laptop.costs(CostBook(None))
+    unknown.begin("small", WARMED)
+    assert unknown.marginal(Behind(small=0.0, large=0.0, large_level=0.0)) is None
+    costs.begin("small", WARMED)
+    costs.begin("large", Prior(per_prompt_token=0.02, per_generated_token=0.1))
+    level = costs.marginal(Behind(small=3.0, large=3.0, large_level=3.0))
+    later = costs.marginal(Behind(small=3.0, large=103.0, large_level=3.0))
+
+    assert later.large - level.large == pytest.approx(100 * 0.02)
+    assert (later.small, later.large_level) == (level.small, level.large)
+    assert later.surcharge(5) - level.surcharge(5) == pytest.approx(100 * 0.02)
+    assert level.surcharge(7) - level.surcharge(6) == pytest.approx(0.1 - 0.05)
 
 
 def test_the_next_session_goes_on_where_this_one_stopped(laptop, tmp_path):
