@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from jouline.errors import JoulineError
 from jouline.lab.outcomes import read_all
 from jouline.lab.table import Table, as_shown, place_matrix, table
-from jouline.lab.training import CANDIDATES, cross_validated, net_gain
+from jouline.lab.training import CANDIDATES, cross_validated, log_loss, net_gain
 from jouline.router.calibration import load
 from jouline.router.classifier import CLASSES
 from jouline.router.learned import CALIBRATION_FILE
@@ -56,7 +56,7 @@ def _scores(given: Table, names: Sequence[str], kind: str) -> tuple[float, float
     parts = ("logistic", "trees") if kind == "both" else (kind,)
     told = np.mean([cross_validated(CANDIDATES[part](), matrix, given) for part in parts], axis=0)
     gain = given.classes == CLASSES.index("only_large")
-    return float(log_loss(given.classes, told, labels=range(len(CLASSES)))), float(roc_auc_score(gain, net_gain(told)))
+    return log_loss(told, given), float(roc_auc_score(gain, net_gain(told)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
