@@ -85,9 +85,10 @@ async def test_a_session_as_vs_code_has_it(editor: ServerProcess, tmp_path: Path
     editor.client.workspace_did_change_configuration(settings)
     large = await invoke(editor, LINE, COLUMN)
     await editor.state("ready")
-    assert [len(small.items), len(large.items)] == [1, 1]
+    for answered in (small, large):  # by hand: up to three candidates, each another text
+        assert 1 <= len({item.insert_text for item in answered.items}) == len(answered.items) <= 3
     assert [model_at_100, editor.statuses[-1]["model"]] == ["small", "large"]
-    (item,) = large.items
+    item = large.items[0]
     assert item.command is not None
     accepted = types.ExecuteCommandParams(command=item.command.command, arguments=item.command.arguments)
     await editor.client.workspace_execute_command_async(accepted)
@@ -116,7 +117,7 @@ async def test_a_session_as_neovim_has_it(editor: ServerProcess):
     umlaut = "        ä = 1; return self."
     editor.open(SOURCE.replace(TYPED + "\n", umlaut + "\n", 1))
     column = len(umlaut.encode())
-    (item,) = (await invoke(editor, LINE, column)).items
+    item, *_ = (await invoke(editor, LINE, column)).items
     assert item.range is not None
     assert item.range.start == types.Position(line=LINE, character=column)
     assert await editor.leave() == 0
@@ -127,7 +128,7 @@ async def test_a_client_that_can_do_little_is_served(editor: ServerProcess):
     await editor.initialize({"jouline": {}}, types.ClientCapabilities())
     await editor.state("ready")
     editor.open(SOURCE)
-    assert len((await invoke(editor, LINE, COLUMN)).items) == 1
+    assert (await invoke(editor, LINE, COLUMN)).items
     assert editor.progress == []
 
 
@@ -161,7 +162,7 @@ async def test_a_cancelled_request_gives_way_to_the_next(editor: ServerProcess):
     with pytest.raises(JsonRpcException) as refused:
         await asyncio.wait_for(waiting, ANSWER_WAIT_S)
     assert refused.value.code == -32800
-    assert len((await invoke(editor, LINE, COLUMN)).items) == 1
+    assert (await invoke(editor, LINE, COLUMN)).items
 
 
 async def test_settings_that_name_no_model_are_told_and_mended(editor: ServerProcess):
@@ -171,11 +172,11 @@ async def test_settings_that_name_no_model_are_told_and_mended(editor: ServerPro
     assert len(editor.messages) == 2
     assert any("no-such-model" in message for message in editor.messages)
     editor.open(SOURCE)
-    assert len((await invoke(editor, LINE, COLUMN)).items) == 1
+    assert (await invoke(editor, LINE, COLUMN)).items
     settings = types.DidChangeConfigurationParams(settings={"jouline": {"model": {"small": ""}}})
     editor.client.workspace_did_change_configuration(settings)
     await editor.state("ready")
-    assert len((await invoke(editor, LINE, COLUMN)).items) == 1
+    assert (await invoke(editor, LINE, COLUMN)).items
 
 
 async def test_a_home_that_cannot_be_written_is_told_and_completions_go_on(tmp_path: Path):
@@ -185,7 +186,7 @@ async def test_a_home_that_cannot_be_written_is_told_and_completions_go_on(tmp_p
         await editor.initialize({"jouline": {}}, VS_CODE)
         await editor.state("ready")
         editor.open(SOURCE)
-        assert len((await invoke(editor, LINE, COLUMN)).items) == 1
+        assert (await invoke(editor, LINE, COLUMN)).items
         (message,) = editor.messages
         assert message.startswith("Nothing can be kept in ")
         assert editor.messages_on_stdout()
@@ -254,7 +255,7 @@ async def test_a_port_of_loopback_serves_too(tmp_path: Path, unused_tcp_port: in
             await editor.initialize({"jouline": {}}, VS_CODE)
             await editor.state("ready")
             editor.open(SOURCE)
-            assert len((await invoke(editor, LINE, COLUMN)).items) == 1
+            assert (await invoke(editor, LINE, COLUMN)).items
             await editor.client.shutdown_async(None)
             editor.client.exit(None)
             assert await asyncio.wait_for(process.wait(), ANSWER_WAIT_S) == 0
