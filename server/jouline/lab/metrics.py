@@ -128,7 +128,7 @@ def quality_at_half_cost(curve: Curve, ends: Ends) -> float | None:
 
 def saving(cost: float, reference: float | None) -> float | None:
     """Return how much less than the reference a cost is, in percent; None without a reference."""
-    return 100.0 * (1.0 - cost / reference) if reference else None
+    return round(100.0 * (1.0 - cost / reference), 9) + 0.0 if reference else None  # equal means are told as 0
 
 
 def resamples(groups: NDArray[np.str_], times: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
