@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Translate } from '../l10n';
 import { explainFailure, noPython, noVenv, SetupCancelled, SetupFailure } from './failures';
 import { type Bundle, type Done, plan, readDone, type Step, wanted } from './plan';
@@ -29,6 +30,7 @@ export interface Progress {
 // What each step is of the whole, as far as can be known before.
 const WEIGHTS: Readonly<Record<Step, number>> = { environment: 10, libraries: 35, engine: 40, server: 5, check: 10 };
 const QUESTION_WAIT_MS = 20_000;
+const LOOK_AGAIN_MS = 500;
 
 /** Reads what the .vsix carries; undefined where it carries no server. */
 export function readBundle(folder: string): Bundle | undefined {
@@ -64,10 +66,22 @@ export class Environment {
     rmSync(this.record, { force: true });
   }
 
-  /** Does what is left. Rejects with SetupFailure or SetupCancelled; what was done stays done. */
+  /**
+   * Does what is left, once where several windows want it. Rejects with SetupFailure or SetupCancelled; what was done
+   * stays done.
+   */
   async prepare(candidates: readonly Candidate[], progress: Progress): Promise<void> {
-    const { t } = this.parts;
     mkdirSync(this.parts.folder, { recursive: true });
+    const free = await this.alone(progress);
+    try {
+      if (!this.ready) await this.work(candidates, progress);
+    } finally {
+      free();
+    }
+  }
+
+  private async work(candidates: readonly Candidate[], progress: Progress): Promise<void> {
+    const { t } = this.parts;
     progress.report(t('Looking for Python…'), 0);
     const python = await this.find(candidates, progress.signal);
     const made = this.madeWith;
@@ -82,6 +96,26 @@ export class Environment {
       if (progress.signal.aborted) throw new SetupCancelled();
       this.note(step, wanted(this.bundle, base)[step], step === 'environment');
       reached += WEIGHTS[step];
+    }
+  }
+
+  /** Waits until no other window sets up; a lock that a dead process left counts for nothing. */
+  private async alone({ signal, report }: Progress): Promise<() => void> {
+    const lock = join(this.parts.folder, 'setup.lock');
+    for (;;) {
+      try {
+        writeFileSync(lock, String(process.pid), { flag: 'wx' });
+        return () => { rmSync(lock, { force: true }); };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw explainFailure('environment', String(error), this.parts.t);
+      }
+      if (!lives(lock)) {
+        rmSync(lock, { force: true });
+        continue;
+      }
+      report(this.parts.t('Another window is setting up…'), 0);
+      await sleep(LOOK_AGAIN_MS);
+      if (signal.aborted) throw new SetupCancelled();
     }
   }
 
@@ -209,6 +243,16 @@ export class Environment {
   private inside(name: string): string {
     const windows = this.parts.platform === 'win32';
     return join(this.parts.folder, 'env', windows ? 'Scripts' : 'bin', windows ? `${name}.exe` : name);
+  }
+}
+
+/** Whether the process that made a lock is still there. */
+function lives(lock: string): boolean {
+  try {
+    const pid = Number(readFileSync(lock, 'utf8'));
+    return pid > 0 && process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

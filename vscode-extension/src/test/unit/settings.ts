@@ -70,6 +70,7 @@ describe('settings', () => {
         enable: true,
         energySaving: 'much',
         languages: {},
+        exclude: [],
         onBattery: 'same',
         model: { small: 'tiny' },
         debug: { log: false },

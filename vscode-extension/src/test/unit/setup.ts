@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -116,6 +116,13 @@ describe('the environment', () => {
     assert.equal(environment().ready, true);
     environment().forget();
     assert.equal(environment().ready, false);
+  });
+
+  it('is made once where two windows want it, whatever a dead one left behind', async () => {
+    writeFileSync(join(folder, 'setup.lock'), '4194305'); // above the highest process id there is
+    await Promise.all([prepare(), prepare()]);
+    assert.equal(asked.filter((line) => line.includes(' -m venv ')).length, 1);
+    assert.deepEqual(readdirSync(folder), ['done.json']);
   });
 
   it('gets a new server and nothing else where only that changed', async () => {
