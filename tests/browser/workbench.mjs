@@ -249,11 +249,11 @@ export class Workbench {
     }, 15_000);
   }
 
-  /** The frame of the energy panel in the sidebar (`side`) or in the editor area (`editor`), once it is drawn. */
+  /** The frame of the energy panel in the sidebar (`side`) or in the editor area (`editor`), once it shows what the server reported. */
   panel(place) {
     return eventually(`the energy panel (${place})`, async () => {
       for (const frame of this.page.frames()) {
-        const drawn = frame.locator(`html[data-place="${place}"] #predicted-energy:not(:empty)`);
+        const drawn = frame.locator(`html[data-place="${place}"] #predicted-energy:text-matches("\\\\d")`);
         if (await drawn.count().catch(() => 0)) return frame;
       }
       return undefined;
