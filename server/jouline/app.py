@@ -24,8 +24,7 @@ from jouline.energy.ledger import FILE_NAME, Ledger
 from jouline.energy.meter import Meters, open_meters
 from jouline.engine.pair import Pair
 from jouline.errors import CatalogueError
-from jouline.hardware import probe
-from jouline.opening import open_pair, placing, unload_after_s
+from jouline.opening import device, extra_share, open_pair, placing, unload_after_s
 from jouline.pipeline.account import Account, AlwaysLarge
 from jouline.pipeline.books import Books, SessionEnergy
 from jouline.pipeline.completer import Completer
@@ -39,6 +38,7 @@ from jouline.pipeline.surroundings import Surroundings
 from jouline.pipeline.warmup import warm_up
 from jouline.router.calibration import Calibration
 from jouline.router.learned import LearnedRouter
+from jouline.router.personal import Personal
 from jouline.router.router import Router
 from jouline.steering import Steering, large_quality, most_saving, natural_tokens, steer
 
@@ -57,6 +57,7 @@ class Parts:
     pauses: Pauses
     router: Router
     learning: Learning
+    person: Personal
     costs: Costs
     on_gpu: bool
     problems: tuple[str, ...]
@@ -133,10 +134,20 @@ class App:
         """Note that a document was opened, so that pieces of it may be shown to the models elsewhere; any thread."""
         self._parts.pipeline.visited(CompletionRequest(uri=uri, language=language, text=text, offset=0))
 
+    def wait_ms(self, request: CompletionRequest, *, factor: float = 1.0) -> float:
+        """Return how long after the last key a request waits for the next one; any thread may ask, without waiting."""
+        return self._parts.pipeline.wait_ms(self._within_floor(request), factor=factor)
+
+    def forget(self) -> None:
+        """Begin anew: no answer is known, nothing of the person, and the models have read nothing."""
+        self._pause.cancel()
+        self._thread.submit(self._parts.pipeline.forget).result()
+
     def feedback(self, feedback: Feedback) -> None:
         """Note what the person did with a suggestion."""
         self._books.feedback(feedback)
         self._afterwards(self._parts.learning.feedback, feedback)
+        self._afterwards(self._parts.pipeline.feedback, feedback)
 
     def session_energy(self, *, settle: bool = False) -> SessionEnergy:
         """Return the session's totals; residency is brought up to now with `settle`, else about once a minute."""
@@ -189,6 +200,7 @@ class App:
         self._settle_residency()
         self._parts.costs.save()
         self._parts.learning.save()
+        self._parts.person.save()
         self._ledger.close()
         self._meters.close()
         self._parts.pair.close()
@@ -204,9 +216,7 @@ class App:
     def _serve(self, request: CompletionRequest, cancel: CancelToken, submitted: float) -> Completion:
         self._pause.cancel()
         queue_ms = (time.perf_counter() - submitted) * 1e3
-        allowed = self._parts.learning.allowed(request.language, min(request.energy_saving, self._most_saving))
-        if request.energy_saving > allowed:
-            request = replace(request, energy_saving=int(allowed))
+        request = self._within_floor(request)
         completion = self._parts.pipeline.serve(request, cancel, queue_ms=queue_ms)
         answered = Answered(
             at_s=time.time(), language=request.language, energy_saving=request.energy_saving, completion=completion
@@ -222,6 +232,11 @@ class App:
             self._pause = CancelToken()
             self._afterwards(self._use_pause, request, completion.models_run[-1], self._pause)
         return completion
+
+    def _within_floor(self, request: CompletionRequest) -> CompletionRequest:
+        """Return the request with no more energy saving than the quality floor allows."""
+        allowed = self._parts.learning.allowed(request.language, min(request.energy_saving, self._most_saving))
+        return replace(request, energy_saving=int(allowed)) if request.energy_saving > allowed else request
 
     def _afterwards(self, work: Callable[..., None], *given: object) -> None:
         """Have something done on the engine's thread behind what waits there; at the end nothing more is done."""
@@ -240,25 +255,30 @@ class App:
         learning.shadows = config.shadow_evaluations
 
     def _settle_residency(self) -> None:
-        self._books.other("residency", self._meters.outside(), extra_share=_extra_share(self.card))
+        self._books.other("residency", self._meters.outside(), extra_share=extra_share(self.card))
 
     def _swap(self, config: Config) -> None:
         old, self._parts = self._parts, self._open_parts(config)
         self._models = _models(config)
         old.costs.save()
         old.learning.save()
+        old.person.save()
         old.pair.close()
         self._meters.use_gpu(self._parts.on_gpu)
 
 
 def build(
-    config: Config, folders: Folders | None = None, *, keep_ledger: bool = True, meters: Meters | None = None
+    config: Config,
+    folders: Folders | None = None,
+    *,
+    keep_ledger: bool = True,
+    meters: Meters | None = None,
+    learned_gate: bool = True,
 ) -> App:
     """Open the ledger, the meters and the pair that the settings name.
 
-    Without `keep_ledger` the books are kept in memory alone, and so is what is learnt of the models' costs: what is
-    replayed is not the user's own work.
-    `meters` are those that `open_meters` opens where none are given, and are closed with the application. Raises a
+    Without `keep_ledger` books and what is learnt stay in memory: what is replayed is not the user's own work. Without
+    `learned_gate` only rules hold requests back. `meters` are those that `open_meters` opens where none are given, and are closed with the application. Raises a
     JoulineError with one sentence where a model cannot be used. What can be done without (a router, a writable
     ledger) becomes a sentence in `App.problems`.
     """
@@ -268,22 +288,24 @@ def build(
         ledger = undo.enter_context(Ledger(folders.data / FILE_NAME if keep_ledger else None))
         books = Books(ledger, session=uuid.uuid4().hex)
         known = CostBook(folders.data / COSTS_FILE, read_only=not keep_ledger)
-        opening = partial(_open_parts, folders, meters, books, known)
+        opening = partial(_open_parts, folders, meters, books, known, learned_gate=learned_gate)
         app = App(config, open_parts=opening, books=books, meters=meters, ledger=ledger)
         undo.pop_all()
         return app
 
 
-def _open_parts(folders: Folders, meters: Meters, books: Books, known: CostBook, config: Config) -> Parts:
+def _open_parts(
+    folders: Folders, meters: Meters, books: Books, known: CostBook, config: Config, *, learned_gate: bool = True
+) -> Parts:
     card, problems = _choose(folders, config)
     with meters.window() as loading:
         pair, context_tokens = open_pair(card, folders)
-    books.other("load", loading.measurement, extra_share=_extra_share(card))
+    books.other("load", loading.measurement, extra_share=extra_share(card))
     before = meters.on_gpu
     try:
         if pair.on_gpu:
             meters.use_gpu(True)
-        steering = steer(folders, card, keep=known.keeps)
+        steering = steer(folders, card, keep=known.keeps, learned_gate=learned_gate)
         opened = (pair, context_tokens, loading.measurement.joules)
         parts = _wire(card, opened, meters, books, known, steering=steering)
         return replace(parts, problems=(*problems, *parts.problems))
@@ -321,7 +343,7 @@ def _wire(
     completer = Completer(pair, {"small": card.small, "large": card.large}, options, context_tokens, Surroundings())
     with meters.window() as warming:
         costs = open_costs(card, pair, completer, meters, known)
-    books.other("warm-up", warming.measurement, extra_share=_extra_share(card))
+    books.other("warm-up", warming.measurement, extra_share=extra_share(card))
     problems = [problem for problem in (known.problem, placing(pair), *steering.problems) if problem]
     router, pair.exits = steering.router, steering.exits
     account = Account(meters, costs, AlwaysLarge(natural_tokens(router)), card.large.id)
@@ -349,6 +371,7 @@ def _wire(
         books=books,
         model_ids={"small": card.small.id, "large": card.large.id},
         options=options,
+        gate=steering.gate,
     )
     return Parts(
         card=card,
@@ -357,6 +380,7 @@ def _wire(
         pauses=pauses,
         router=router,
         learning=learning,
+        person=steering.person,
         costs=costs,
         on_gpu=pair.on_gpu,
         problems=tuple(problems),
@@ -365,28 +389,11 @@ def _wire(
 
 def open_costs(card: PairCard, pair: Pair, completer: Completer, meters: Meters, book: CostBook) -> Costs:
     """Return the cost models of an opened pair: those that the book knows, else begun by a warm-up."""
-    costs = Costs(meters, book, file_names(card), _device(pair, meters))
+    costs = Costs(meters, book, file_names(card), device(pair, meters))
     tiers: tuple[Tier, Tier] = ("small", "large")
     for tier in tiers:
         costs.begin(tier, warm_up(completer, meters, tier, CancelToken()))
     return costs
-
-
-def _device(pair: Pair, meters: Meters) -> str:
-    """Name what the models run on: the boards that are read, else the processor and its threads."""
-    boards = [meter.covers for meter in meters.all if meter.domain == "gpu"]
-    if pair.on_gpu:
-        return ", ".join(boards) or "GPU"
-    machine = probe()
-    return f"{machine.cpu_name}, {machine.threads} threads"
-
-
-def _extra_share(card: PairCard) -> float:
-    """Return the share of residency that always-large would not have: the small model's bytes, none for an exit."""
-    small, large = card.small.size_bytes, card.large.size_bytes
-    if card.kind == "exit":
-        return 0.0
-    return small / (small + large) if small and large else 0.5
 
 
 def _models(config: Config) -> tuple[str, str]:

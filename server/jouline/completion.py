@@ -18,6 +18,8 @@ class CompletionRequest:
 
     `offset` counts code points before the cursor. `route` is `auto`, `small`, `large` or a catalogue id.
     `candidates` is how many different texts are wanted at most; more than one are never answered from the cache.
+    `deleted` says that the last change took text away, `last_gap_ms` how long after the one before it came,
+    `usual_gap_ms` the person's usual time between keys; None is unknown.
     """
 
     uri: str
@@ -32,6 +34,11 @@ class CompletionRequest:
     gate: bool = True
     cache: bool = True
     show_all: bool = False  # benchmarks: offer the text whatever its confidence
+    stop_early: bool = True  # benchmarks: else texts are written to their natural end, as the usual tools do
+    exits: bool = True  # benchmarks: else the large model never leaves early
+    deleted: bool = False
+    last_gap_ms: float | None = None
+    usual_gap_ms: float | None = None
 
     @property
     def prefix(self) -> str:
@@ -147,6 +154,7 @@ class Completion:
     """An answer to a request: text to offer, or the reason why there is none.
 
     `replace` counts the code points right of the cursor that `text` takes the place of (brackets the editor closed).
+    `p_accept` is the gate's chance that the suggestion is taken, `seen` what it saw, by name.
     """
 
     id: str
@@ -159,7 +167,9 @@ class Completion:
     p_small_ok: float | None = None
     p_gain: float | None = None
     features: Mapping[str, float] | None = None  # what the classifier saw of the place; numbers, never text
+    p_accept: float | None = None
     confidence: float | None = None
+    seen: Mapping[str, float] = field(default_factory=dict, repr=False)
     replace: int = 0
     others: tuple[Candidate, ...] = ()
     timings: Timings = field(default_factory=Timings)

@@ -7,6 +7,7 @@ from jouline.catalogue.card import PairCard, StageCard
 from jouline.catalogue.gguf_header import read_header
 from jouline.catalogue.store import ModelStore
 from jouline.config import Folders
+from jouline.energy.meter import Meters
 from jouline.engine.llama import supports_gpu
 from jouline.engine.options import EngineOptions
 from jouline.engine.pair import Pair, PairFiles
@@ -105,3 +106,20 @@ def _files(card: PairCard, paths: tuple[Path, Path], context_tokens: int, layers
 
 def _context_tokens(stage: StageCard) -> int:
     return min(stage.prompt_tokens or stage.context_tokens or _MAX_CONTEXT_TOKENS, _MAX_CONTEXT_TOKENS)
+
+
+def device(pair: Pair, meters: Meters) -> str:
+    """Name what the models run on: the boards that are read, else the processor and its threads."""
+    boards = [meter.covers for meter in meters.all if meter.domain == "gpu"]
+    if pair.on_gpu:
+        return ", ".join(boards) or "GPU"
+    machine = probe()
+    return f"{machine.cpu_name}, {machine.threads} threads"
+
+
+def extra_share(card: PairCard) -> float:
+    """Return the share of residency that always-large would not have: the small model's bytes, none for an exit."""
+    small, large = card.small.size_bytes, card.large.size_bytes
+    if card.kind == "exit":
+        return 0.0
+    return small / (small + large) if small and large else 0.5

@@ -1,7 +1,7 @@
 """Which router a pair gets, with what it learned: the user's own calibration, the shipped one, or the cascade."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jouline.catalogue.card import PairCard, load_catalogue
@@ -11,8 +11,11 @@ from jouline.engine.exit import ExitAgent, load_agent
 from jouline.errors import EngineError, RouterError
 from jouline.router.calibration import load
 from jouline.router.cascade import ConfidenceRouter
+from jouline.router.gate_learned import Gate, OpenGate, open_gate
 from jouline.router.learned import CALIBRATION_FILE, LearnedRouter, check_made_for, open_router
 from jouline.router.memory import Memory, recall
+from jouline.router.personal import FILE_NAME as PERSONAL_FILE
+from jouline.router.personal import Personal, load_personal
 from jouline.router.router import Router
 
 _NATURAL_TOKENS = 7.8  # where a calibration has no figure of its own (LOG.md: what is not written)
@@ -21,7 +24,7 @@ OFFER = "`jouline calibrate PATH…` fits one to it and to your code, in minutes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steering:
-    """A pair's router with what it learned, and its exit agent, without which no token exits early.
+    """A pair's router with what it learned, its exit agent, without which no token exits early, and its gate.
 
     `problems` are sentences on what had to be done without.
     """
@@ -29,6 +32,8 @@ class Steering:
     router: Router
     memory: Memory
     exits: ExitAgent | None = None
+    gate: Gate = field(default_factory=OpenGate)
+    person: Personal = field(default_factory=Personal)
     problems: tuple[str, ...] = ()
 
 
@@ -73,16 +78,28 @@ def router_folder(folders: Folders, card: PairCard) -> tuple[Path | None, tuple[
     return None, tuple(problems)
 
 
-def steer(folders: Folders, card: PairCard, *, keep: bool) -> Steering:
-    """Open the router and the exit agent of a pair with what it learned.
+def steer(folders: Folders, card: PairCard, *, keep: bool, learned_gate: bool = True) -> Steering:
+    """Open the router, the exit agent and the gate of a pair with what was learned.
 
-    Without `keep` it starts fresh and nothing is written.
+    Without `keep` it starts fresh and nothing is written; without `learned_gate` the gate holds nothing back.
     """
-    steering = _open_router(folders, card, keep=keep)
+    steering = _with_gate(folders, card, _open_router(folders, card, keep=keep), keep=keep, learned=learned_gate)
     try:
         return replace(steering, exits=_open_exits(card))
     except EngineError as error:
         return replace(steering, problems=(*steering.problems, f"{error} Until then no token exits early."))
+
+
+def _with_gate(folders: Folders, card: PairCard, steering: Steering, *, keep: bool, learned: bool) -> Steering:
+    if card.router is None or not learned:
+        return steering
+    person = load_personal(folders.data / PERSONAL_FILE if keep else None)
+    try:
+        gate = open_gate(card.router, weights=weights(card), personal=person)
+    except RouterError as error:
+        told = f"{error} Until then only fixed rules hold requests back."
+        return replace(steering, problems=(*steering.problems, told))
+    return replace(steering, gate=gate, person=person)
 
 
 def _open_exits(card: PairCard) -> ExitAgent | None:

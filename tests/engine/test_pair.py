@@ -78,6 +78,17 @@ def test_answers_do_not_depend_on_what_was_asked_before(described, pair, request
         assert actual.prompt_evaluated <= expected.prompt_evaluated
 
 
+def test_a_pair_that_forgot_is_as_good_as_new(described, pair):
+    """What was evaluated and what was put aside is gone: a prompt costs what it costs a pair just opened."""
+    for tier in ("small", "large"):
+        with contextlib.closing(Pair(described)) as fresh:
+            expected = answer(fresh, tier, CODE, "", Limits(max_tokens=4))
+        answer(pair, tier, CODE, "", Limits(max_tokens=4))
+        pair.forget()
+        again = answer(pair, tier, CODE, "", Limits(max_tokens=4))
+        assert (again.text, again.prompt_evaluated) == (expected.text, expected.prompt_evaluated)
+
+
 @pytest.mark.parametrize("tier", ["small", "large"])
 def test_a_token_cancelled_before_the_start_evaluates_nothing(pair, tier):
     """Work that nobody wants any more is not begun; the next request is answered as if nothing had been."""

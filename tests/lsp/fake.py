@@ -68,6 +68,8 @@ class ScriptedApp:
         self.asked: asyncio.Queue[Pending] = asyncio.Queue()
         self.seen: list[tuple[str, str, str]] = []
         self.feedbacks: list[Feedback] = []
+        self.factors: list[float] = []
+        self.wait = 0.0
         self.configs: list[Config] = []
         self.totals = Totals()
         self.explanations: dict[tuple[str, int], Completion] = {}
@@ -87,6 +89,10 @@ class ScriptedApp:
     def visited(self, uri: str, language: str, text: str) -> None:
         self.seen.append((uri, language, text))
         self.news()
+
+    def wait_ms(self, request: CompletionRequest, *, factor: float = 1.0) -> float:
+        self.factors.append(factor)
+        return self.wait
 
     def feedback(self, feedback: Feedback) -> None:
         self.feedbacks.append(feedback)

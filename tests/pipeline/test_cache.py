@@ -35,7 +35,9 @@ TYPED = [
     ("x = $0\n", "compute(y)", "y = com$0\n", None),
     ("x = $0\n", "compute(y)", "a\nx = com$0\n", None),
     ("x = $0\n", "a\n    b", "x = a$0\n", "\n    b"),
-    ("x = $0\n", "a\n    b", "x = a\n    $0\n", None),  # only on its own line
+    ("x = $0\n", "a\n    b", "x = a\n    $0\n", "b"),  # line by line
+    ("x = $0\n", "a\n    b", "x = a\n$0\n", "    b"),
+    ("x = $0\n", "a\n    b", "x = c\n    $0\n", None),
     ("x = $0\n", "", "x = $0\n", ""),
     ("x = $0\n", "", "x = a$0\n", None),
 ]
@@ -79,6 +81,22 @@ def test_a_silence_does_not_hide_where_typing_came_from():
     assert cache.get(place("x = com$0\n")).text == "pute(y)"
 
 
+def test_what_was_shown_by_hand_alone_is_not_offered_unasked():
+    """A text too unsure to be shown answers who asks by hand; to others it is a silence at its place and no more."""
+    cache = remembered("x = $0\n", "compute(y)", sure=False)
+    assert cache.get(place("x = $0\n", trigger="invoked")).text == "compute(y)"
+    assert cache.get(place("x = c$0\n", trigger="invoked")).text == "ompute(y)"
+    assert cache.get(place("x = $0\n")).text == ""
+    assert cache.get(place("x = c$0\n")) is None
+
+
+def test_an_edit_out_of_the_model_s_sight_keeps_the_answer():
+    """A line added more than two thousand characters above changes nothing that the model saw."""
+    above = "line = 1\n" * 300
+    cache = remembered(f"{above}x = $0\n", "compute(y)")
+    assert cache.get(place(f"import os\n{above}x = com$0\n")).text == "pute(y)"
+
+
 def test_what_is_left_keeps_its_origin():
     """Tier, model and confidence of a typed-through offer are the offer's own."""
     found = remembered("x = $0\n", "compute(y)", tier="large", confidence=0.4).get(place("x = c$0\n"))
@@ -112,6 +130,9 @@ def test_it_answers_as_a_search_through_all_offers(offers, asked, by_hand):
     cache, known = CompletionCache(), {}
     for (before, behind, uri), text in offers:
         cache.put(place(f"{before}$0{behind}", uri=uri), entry(text))
+        lead, line_break, rest = text.partition("\n")
+        if rest:
+            known[before + lead + line_break, behind, uri] = rest
         known[before, behind, uri] = text
     before, behind, uri = asked
     expected = None

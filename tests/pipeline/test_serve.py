@@ -1,6 +1,7 @@
 """One request from end to end, with models that write what the test says."""
 
 import contextlib
+import dataclasses
 import math
 
 import pytest
@@ -19,6 +20,7 @@ from jouline.pipeline.exclusions import Exclusions
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.serve import Pipeline
 from jouline.router.cascade import ConfidenceRouter
+from jouline.router.gate_learned import OpenGate
 
 PLACE = "import os\nresult = $0\n"
 OPTIONS = PipelineOptions(max_document_chars=5_000)
@@ -145,6 +147,77 @@ def test_what_is_typed_along_needs_no_model(pipeline, models):
     assert (rest.text, rest.replace, rest.action, rest.models_run) == ("x)", 1, "cache", ())
     assert rest.model is rest.model_id is None
     assert rest.energy.saved_joules == 0.0
+
+
+class Shut(OpenGate):
+    """A gate that lets nothing through, or hides every draft."""
+
+    def __init__(self, *, before: bool) -> None:
+        super().__init__()
+        self.shut_before = before
+
+    def before(self, request):
+        reason = "Hardly ever taken." if self.shut_before else None
+        return dataclasses.replace(super().before(request), reason=reason, p_accept=0.01, at_once=False)
+
+    def after(self, request, before, draft):
+        return dataclasses.replace(super().after(request, before, draft), reason="Hardly ever taken, like this.")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_gate_holds_back_what_is_not_asked_for_by_hand(pipeline, models, before):
+    """Before inference no model runs; after it the text is not shown; who asks by hand or waives the gate gets it."""
+    pipeline._gate = Shut(before=before)
+    held = ask(pipeline, cache=False)
+    assert (held.text, held.action) == ("", "skip" if before else "none")
+    assert held.reason.startswith("Hardly ever taken")
+    assert models.tiers == ([] if before else ["small"])
+    assert ask(pipeline, cache=False, trigger="invoked").text == ask(pipeline, cache=False, gate=False).text != ""
+
+
+def test_a_key_that_needs_no_inference_starts_none(pipeline, models):
+    """Typing along an offer, deleting, moving into words and pausing at the same place run no model at all."""
+    models.small = written("compute(x)", 0.99)
+    ask(pipeline)
+    asked = len(models.asked)
+    for typed in ("c", "co", "comp", "compute", "compute("):
+        assert ask(pipeline, f"import os\nresult = {typed}$0\n").action == "cache"
+    assert ask(pipeline).action == "cache"
+    assert ask(pipeline, "import os\nresul$0\n", deleted=True).action == "skip"
+    assert ask(pipeline, "import os\nres$0ult = \n").action == "skip"
+    assert ask(pipeline, "import os\nprint(os)$0\n").action == "skip"
+    assert len(models.asked) == asked
+
+
+def test_what_waits_and_what_does_not(pipeline):
+    """Only an automatic request that a model will be asked, at an unpromising place, waits for a pause."""
+    pipeline._gate = Shut(before=False)
+    place_now = place(PLACE, usual_gap_ms=150.0)
+    assert pipeline.wait_ms(place_now) == pytest.approx(150.0)
+    assert pipeline.wait_ms(place_now, factor=2.0) == pytest.approx(300.0)
+    assert pipeline.wait_ms(place(PLACE, trigger="invoked")) == 0.0
+    assert pipeline.wait_ms(place("import os\nres$0ult = \n")) == 0.0
+    ask(pipeline)
+    assert pipeline.wait_ms(place_now) == 0.0  # known now
+
+
+def test_an_unsure_text_asked_for_by_hand_is_not_offered_later(pipeline, models):
+    """Who asked by hand saw it; typing along it brings up nothing, and nothing is asked twice at its place."""
+    models.small = written("compute(x)", 0.001)
+    assert ask(pipeline, trigger="invoked").text == "compute(x)"
+    later = ask(pipeline)
+    assert (later.text, later.action) == ("", "cache")
+    assert ask(pipeline, "import os\nresult = com$0\n").text == ""
+    assert ask(pipeline, "import os\nresult = com$0\n", trigger="invoked").text == "pute(x)"
+
+
+def test_without_stopping_early_texts_are_written_to_their_end(pipeline, models):
+    """The peers' way: the display threshold decides what is shown, not when decoding ends."""
+    ask(pipeline, cache=False, stop_early=False)
+    ask(pipeline, cache=False)
+    (_, natural), (_, ours) = models.asked
+    assert natural.min_logprob is None
+    assert ours.min_logprob is not None
 
 
 def test_energy_saving_0_is_always_the_large_model(pipeline, models):

@@ -85,6 +85,9 @@ class ScriptedApp:
             future.set_result(self.answer(request))
         return future
 
+    def wait_ms(self, request: CompletionRequest) -> float:
+        return 0.0
+
     def feedback(self, feedback: Feedback) -> None:
         self.told.append(feedback)
 

@@ -18,7 +18,7 @@ from jouline.replay.sources import SourceFile
 
 GOAL = "import os\n\nnumbers = [first + second, third]\nprint(numbers)\n"
 LINE = Passage(start=GOAL.index("\nnumbers"), end=GOAL.index("\nprint"))
-PATIENT = Policy(name="patient", delay_ms=0.0)
+PATIENT = Policy(name="patient", editor_delay_ms=0.0)
 
 
 def events(
@@ -47,7 +47,7 @@ def test_every_session_ends_with_the_file(
 ) -> None:
     """Whatever is offered and however late, the last screen is the file, and time never runs backwards."""
     goal, passage = case
-    policy = Policy(name="any", delay_ms=delay_ms, cancels=cancels)
+    policy = Policy(name="any", editor_delay_ms=0.0, delay=lambda _: delay_ms, cancels=cancels)
     ask = asking(right(goal, chars), engine_ms=engine_ms)
     happened = events(ask, policy=policy, goal=goal, passage=passage, seed=seed)
     if screens := texts_on_screen(happened):
@@ -68,7 +68,7 @@ def test_every_key_asks_where_the_engine_is_fast() -> None:
 def test_keys_that_follow_faster_than_the_delay_ask_nothing() -> None:
     """A delay longer than every pause leaves one request: after the last key."""
     asked: list[CompletionRequest] = []
-    events(asking(silent, engine_ms=0.0, asked=asked), policy=Policy(name="slow", delay_ms=1_400.0), seed=4)
+    events(asking(silent, engine_ms=0.0, asked=asked), policy=Policy(name="slow", editor_delay_ms=1_400.0), seed=4)
     assert [request.offset for request in asked][-1] == LINE.end
     assert len(asked) <= 3  # thinking pauses at the line's beginning may add one
 
@@ -85,7 +85,7 @@ def test_an_answer_after_the_next_key_is_superseded_and_still_costs() -> None:
 def test_without_cancelling_the_engine_stays_busy() -> None:
     """Where nothing is cancelled, late requests run to their end and keys meanwhile ask nothing."""
     asked: list[CompletionRequest] = []
-    policy = Policy(name="stubborn", delay_ms=0.0, cancels=False)
+    policy = Policy(name="stubborn", editor_delay_ms=0.0, cancels=False)
     happened = events(asking(silent, engine_ms=1_000.0, asked=asked), policy=policy)
     assert 1 < len(asked) < sum(isinstance(e, Typed) for e in happened) / 2
     assert sum(isinstance(e, Superseded) for e in happened) >= 1
@@ -118,7 +118,9 @@ def test_a_wrong_suggestion_is_rejected_once() -> None:
 
 def test_the_delay_is_in_the_latency() -> None:
     """An answer comes the policy's delay and the engine's time after its key."""
-    happened = events(asking(silent, engine_ms=20.0), policy=Policy(name="p", delay_ms=30.0))
+    happened = events(
+        asking(silent, engine_ms=20.0), policy=Policy(name="p", editor_delay_ms=10.0, delay=lambda _: 20.0)
+    )
     for key, answer in itertools.pairwise(happened):
         if isinstance(answer, Answered):
             assert isinstance(key, Typed)

@@ -46,7 +46,7 @@ def played(goal: str = GOAL, passage: Passage | None = None, engine_ms: float = 
     """Type a passage with right suggestions."""
     session = Session(
         ask=asking(right(goal), engine_ms=engine_ms),
-        policy=Policy(name="p", delay_ms=0.0),
+        policy=Policy(name="p", editor_delay_ms=0.0),
         rhythm=Rhythm(seed=1),
         wishes=Wishes(),
     )

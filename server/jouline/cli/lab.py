@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jouline.cli import lab_gate
 from jouline.cli.complete import percent
 from jouline.errors import ConfigError
 
@@ -30,6 +31,7 @@ def register(commands: Any) -> None:
     _add_simulate(actions)
     _add_floor(actions)
     _add_report(actions)
+    lab_gate.register(actions, _needs_libraries)
 
 
 def _add_packages(actions: Any) -> None:

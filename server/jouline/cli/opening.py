@@ -18,7 +18,7 @@ def settings(**overrides: object) -> Config:
     return config
 
 
-def open_app(config: Config, *, keep_ledger: bool = True) -> "App":
+def open_app(config: Config, *, keep_ledger: bool = True, learned_gate: bool = True) -> "App":
     """Open the models and meters; what does not work but can be done without is told on stderr, each cause once.
 
     Replays and benchmarks keep no ledger: they are not the user's own work.
@@ -26,7 +26,7 @@ def open_app(config: Config, *, keep_ledger: bool = True) -> "App":
     from jouline.app import build
 
     folders = Folders.find()
-    app = build(config, folders, keep_ledger=keep_ledger)
+    app = build(config, folders, keep_ledger=keep_ledger, learned_gate=learned_gate)
     for problem in dict.fromkeys(by_cause(problem, folders) for problem in app.problems):
         print(f"jouline: {problem}", file=sys.stderr)
     return app

@@ -1,19 +1,26 @@
 """`jouline replay PATH…`: type files again through the same pipeline as the editor, and report what it was worth."""
 
 import argparse
+import gzip
 import json
 import os
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
 from jouline.cli.complete import add_route_options
 from jouline.cli.opening import open_app, settings
 from jouline.cli.source import read_source
+from jouline.config import Config
 from jouline.errors import ConfigError
 from jouline.languages import language_of
+from jouline.replay.asking import EMBEDDED_PACE, Pace
+from jouline.replay.events import Event
+from jouline.replay.log import rows
 from jouline.replay.policy import POLICIES
 from jouline.replay.report import report_fields
 from jouline.replay.rhythm import DEFAULT_SPEED_CPS
@@ -35,6 +42,10 @@ def register(commands: Any) -> None:
     parser.add_argument("--policy", choices=POLICIES, default="jouline", help="when requests are made, and cancelled")
     parser.add_argument("--chars", type=_positive_int, default=CHARS_PER_FILE, help="about how much to type of a file")
     parser.add_argument("--files", type=_positive_int, default=_MOST_FILES, help="at most how many, drawn by the seed")
+    parser.add_argument("--clock", choices=("fixed", "measured"), help="what decides which answers come in time")
+    parser.add_argument("--log", type=Path, metavar="L.jsonl.gz", help="keep a row a request, to train a gate on")
+    parser.add_argument("--table", type=Path, metavar="T.jsonl", help="compare ways to ask; goes on where it stopped")
+    parser.add_argument("--seeds", type=_positive_int, default=1, help="with --table: how many seeds, from --seed on")
     parser.set_defaults(run=run)
 
 
@@ -50,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     sources = draw_files(gather(args.paths), args.files, args.seed)
+    if args.table is not None:
+        from jouline.cli.replay_table import table
+
+        return table(args, sources)
     config = settings(energy_saving=args.energy_saving)
     options = Options(
         seed=args.seed,
@@ -57,11 +72,16 @@ def run(args: argparse.Namespace) -> int:
         chars=args.chars,
         policy=POLICIES[args.policy],
         wishes=Wishes(route=args.route, energy_saving=config.energy_saving),
+        pace=_pace(args.clock, config),
     )
     typings = plan_all(sources, options)
     errors = Console(stderr=True)
-    with open_app(config, keep_ledger=False) as app, errors.status("opening") as status:
-        tally, around = replay(typings, app, options, lambda typing: status.update(f"typing {typing.source.path}"))
+    with (
+        open_app(config, keep_ledger=False, learned_gate=args.log is None) as app,
+        errors.status("opening") as status,
+        _log(args.log) as log,
+    ):
+        tally, around = replay(typings, app, options, lambda typing: status.update(f"typing {typing.source.path}"), log)
     report = report_fields(tally, around)
     if args.json:
         print(json.dumps(report, ensure_ascii=False))
@@ -70,6 +90,31 @@ def run(args: argparse.Namespace) -> int:
 
         Console().print(summary(report))
     return 0
+
+
+def _pace(clock: str | None, config: Config) -> Pace | None:
+    """Return the embedded pair's fixed pace unless times are to be measured; other pairs are always measured."""
+    embedded = (config.model_small, config.model_large) == ("", "")
+    return EMBEDDED_PACE if embedded and clock != "measured" else None
+
+
+@contextmanager
+def _log(path: Path | None) -> Iterator[Callable[[Typing, Iterable[Event]], None] | None]:
+    """Open a log of requests; it appears under its name only once it is whole."""
+    if path is None:
+        yield None
+        return
+    partial = path.with_name(f"{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(partial, "wt", encoding="utf-8") as lines:
+
+        def keep(typing: Typing, events: Iterable[Event]) -> None:
+            source = typing.source
+            for row in rows(events, file=source.path.name, group=source.group, seed=typing.rhythm.seed):
+                lines.write(json.dumps(row) + "\n")
+
+        yield keep
+    partial.replace(path)
 
 
 def plan_all(sources: Sequence[SourceFile], options: Options) -> list[Typing]:
@@ -94,7 +139,7 @@ def gather(paths: Sequence[Path]) -> list[SourceFile]:
             _tell(f"{path} has no source code in it; give a folder or a file with code.")
         for file in found:
             try:
-                sources.append(read(file))
+                sources.append(changed(read(file), group=path.name))
             except ConfigError as error:
                 _tell(str(error))
     return sources

@@ -158,6 +158,11 @@ class Pair:
             return None
         return small, large, self._two_stage, self._vocabularies["large"]
 
+    def forget(self) -> None:
+        """Give up all that both models have evaluated, as if they had just been opened."""
+        for session in self._sessions.values():
+            session.forget()
+
     def close(self) -> None:
         """Free both models."""
         for context in self._contexts:

@@ -42,6 +42,9 @@ class Session(Protocol):
     def step(self, token: int) -> None:
         """Append one token."""
 
+    def forget(self) -> None:
+        """Give up all that was evaluated, what was put aside too."""
+
     def logits(self, back: int = 0) -> FloatArray:
         """Return the logits after the token `back` before the last: a view, good until the next call."""
 
@@ -108,6 +111,12 @@ class _Timeline:
             self.held = self.held[: self.context.trim(position)]
             self.memo.forget(len(self.held))
         self.length = len(self.held)
+
+    def forget(self) -> None:
+        """Give up everything, what was put aside too."""
+        self.cut(0)
+        self.prompt = 0
+        self.shelf.clear()
 
     def believe(self, tokens: list[int], kept: int) -> None:
         """After a failed decode hold the first `kept` of `tokens` and nothing else."""
@@ -207,6 +216,10 @@ class TokenSession:
         """See `Session.unload`."""
         self._line.unload()
 
+    def forget(self) -> None:
+        """See `Session.forget`."""
+        self._line.forget()
+
     @property
     def shelf(self) -> Shelf:
         """The timelines put aside."""
@@ -249,6 +262,10 @@ class ExitSession:
     def unload(self) -> None:
         """See `Session.unload`."""
         self._line.unload()
+
+    def forget(self) -> None:
+        """See `Session.forget`."""
+        self._line.forget()
 
     @property
     def shelf(self) -> Shelf:

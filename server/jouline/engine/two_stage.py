@@ -124,6 +124,10 @@ class TwoStageSession:
         """See `Session.unload`."""
         self._large.unload()
 
+    def forget(self) -> None:
+        """See `Session.forget`."""
+        self._large.forget()
+
     def expect(self, ahead: Ahead, rule: ExitRule | None = None) -> None:
         """Say what the next `sync` begins; without this nothing is drafted and no token exits."""
         self._drafting = self._worth is None or self._worth.choose()

@@ -3,12 +3,17 @@
 Own code, because pygls counts form feeds and other separators as line ends and would apply edits at wrong places.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from lsprotocol import types
 
 from jouline.lsp.positions import Encoding, line_starts, offset_at, position_at, without_lone_surrogates
+
+_VIEWS = frozenset({"git", "gitlens", "output", "debug", "review"})  # VS Code's schemes for what is only looked at
 
 Change = types.TextDocumentContentChangePartial | types.TextDocumentContentChangeWholeDocument
 
@@ -20,6 +25,7 @@ class Document:
     uri: str
     language: str
     text: str
+    read_only: bool = False
     starts: Sequence[int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -48,6 +54,15 @@ class Document:
         return len(self.text) if offset is None else offset
 
 
+def is_read_only(uri: str) -> bool:
+    """Whether a document cannot be changed: a view that editors make of something else, or a file without the right."""
+    parts = urlsplit(uri)
+    if parts.scheme in _VIEWS:
+        return True
+    path = url2pathname(parts.path) if parts.scheme == "file" else ""
+    return bool(path) and os.path.isfile(path) and not os.access(path, os.W_OK)  # noqa: PTH113  Path raises on odd names
+
+
 class Documents:
     """The documents that are open in the editor, by URI."""
 
@@ -60,7 +75,9 @@ class Documents:
 
     def open(self, item: types.TextDocumentItem) -> None:
         """Take up a document as the editor has it."""
-        self._open[item.uri] = Document(uri=item.uri, language=item.language_id, text=item.text)
+        self._open[item.uri] = Document(
+            uri=item.uri, language=item.language_id, text=item.text, read_only=is_read_only(item.uri)
+        )
 
     def change(self, uri: str, changes: Sequence[Change], encoding: Encoding) -> None:
         """Apply edits in the order given; those of a document that is not open are nobody's."""

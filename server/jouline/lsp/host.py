@@ -70,6 +70,9 @@ class App(Protocol):
     def visited(self, uri: str, language: str, text: str) -> None:
         """Learn that a document was opened; asked on the event loop."""
 
+    def wait_ms(self, request: CompletionRequest, *, factor: float = 1.0) -> float:
+        """Return how long after the last key a request waits for the next one; asked on the event loop."""
+
     def feedback(self, feedback: Feedback) -> None:
         """Learn what became of a suggestion."""
 

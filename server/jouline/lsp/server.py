@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -26,6 +27,7 @@ from jouline.lsp.host import App, Host
 from jouline.lsp.journal import describe, request_line, set_detail
 from jouline.lsp.offers import Offers
 from jouline.lsp.parent import wait_for_end
+from jouline.lsp.power import PowerWatch
 from jouline.lsp.protocol import STATUS, EnergyTotals, Recommended, StatusParams, to_wire
 from jouline.lsp.running import Running
 from jouline.lsp.status import ON_BATTERY, SWITCHED_OFF, Facts, status
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 NOTHING_ASKED = "No completion was asked for at this place."
 STOPPED = "The completion engine stopped working; run `jouline doctor`, or restart the server."
 PULL_WAIT_S = 5.0
+BATTERY_FACTOR = 2.0  # times as long a wait where energy is to be saved on battery
 THINKING_SHOWN_AFTER_S = 0.05  # a request that ends before, as most do while one types, leaves the status alone
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -65,7 +68,8 @@ class Server(LanguageServer):
     `build` opens the engine, `fields` tells a completion as JSON, `pairs` lists the catalogue,
     `recommend` names the pair that suits the machine, `pull` fetches a pair, telling model and bytes; `leave` ends the
     process when the editor's process has died or one of `signals` came. `problems` are sentences shown to the person
-    once the client listens. A request is told as the state `thinking` once it takes longer than `shown_after_s`.
+    once the client listens. `power` is where the power comes from now; else the machine is asked, seldom. `pause` lets
+    so many seconds pass. A request is told as the state `thinking` once it takes longer than `shown_after_s`.
     """
 
     protocol: Protocol
@@ -80,7 +84,8 @@ class Server(LanguageServer):
         recommend: Callable[[], Recommended],
         pull: Callable[[str, Callable[[str, int, int | None], None], CancelToken], None],
         leave: Callable[[], None],
-        power: Callable[[], PowerSource] = power_now,
+        power: Callable[[], PowerSource] | None = None,
+        pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
         problems: Sequence[str] = (),
         signals: Sequence[signal.Signals] = (),
         shown_after_s: float = THINKING_SHOWN_AFTER_S,
@@ -98,7 +103,8 @@ class Server(LanguageServer):
         self.config = Config()
         self._exclusions = Exclusions()
         self._folders = folders
-        self._power = power
+        self._power = power or PowerWatch(power_now, time.monotonic)
+        self._pause = pause
         self._leave = leave
         self._signals = signals
         self._shown_after_s = shown_after_s
@@ -251,7 +257,8 @@ class Server(LanguageServer):
         self.facts.off = self._off_here(document) if document else None
         if self.facts.off:
             return Refusal(reason=self.facts.off)
-        return question(params, document, config, self.protocol.encoding)
+        asked = question(params, document, config, self.protocol.encoding)
+        return asked if isinstance(asked, Refusal) else asked.typed(self.protocol.keystrokes)
 
     def _off_here(self, document: Document) -> str | None:
         if self.config.completes(document.language):
@@ -263,7 +270,7 @@ class Server(LanguageServer):
         await self._begun.wait()
         if self._settling is not None:
             await asyncio.shield(self._settling)
-        if self._host.app is None or cancel.cancelled:
+        if self._host.app is None or not await self._wanted_still(self._host.app, asked, cancel):
             return None
         completion = None
         with self._thinking(), self._trouble_told(STOPPED):
@@ -274,6 +281,17 @@ class Server(LanguageServer):
             self.facts.model, self.facts.last_reason = completion.model, completion.reason
             log.info(request_line(completion, asked.request.language))
         return completion
+
+    async def _wanted_still(self, app: App, asked: Question, cancel: CancelToken) -> bool:
+        """Wait for a pause in the typing where the request is worth no more; say whether it was not superseded."""
+        if cancel.cancelled:
+            return False
+        factor = BATTERY_FACTOR if self.config.on_battery != "same" and self._power() == "battery" else 1.0
+        left_ms = app.wait_ms(asked.request, factor=factor) - self.protocol.since_last_key_ms()
+        if left_ms <= 0:
+            return True
+        await self._pause(left_ms / 1e3)
+        return not cancel.cancelled and self.protocol.documents.get(asked.document.uri) is asked.document
 
     def decline(self, uri: str, refusal: Refusal) -> None:
         """Show why a request in a document got no answer."""

@@ -1,6 +1,6 @@
 """Between the editor's words and ours: what an inline completion request asks, and how its answer looks. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsprotocol import types
 
@@ -10,6 +10,7 @@ from jouline.lsp.documents import Document
 from jouline.lsp.positions import Encoding
 from jouline.lsp.protocol import ACCEPTED
 from jouline.pipeline.options import PipelineOptions
+from jouline.pipeline.trigger import Keystrokes
 
 MAX_DOCUMENT_CHARS = PipelineOptions().max_document_chars
 CANDIDATES = 3
@@ -37,6 +38,13 @@ class Question:
     end: int
     lead: str = ""
 
+    def typed(self, keys: Keystrokes) -> "Question":
+        """Return the question with the person's rhythm."""
+        request = replace(
+            self.request, deleted=keys.deleted, last_gap_ms=keys.last_gap_ms, usual_gap_ms=keys.usual_gap_ms
+        )
+        return replace(self, request=request)
+
 
 def question(
     params: types.InlineCompletionParams, document: Document | None, config: Config, encoding: Encoding
@@ -44,10 +52,8 @@ def question(
     """Return what the editor asks, or why there will be no answer."""
     if document is None:
         return Refusal(reason="The document is not open in the editor.")
-    if len(document.text) > MAX_DOCUMENT_CHARS:
-        return Refusal(reason=f"The document is longer than {MAX_DOCUMENT_CHARS:,} characters.")
-    if "\0" in document.text:
-        return Refusal(reason="The document looks binary, as it holds a null character.")
+    if unfit := _unfit(document):
+        return Refusal(reason=unfit)
     cursor = document.offset(params.position, encoding)
     if cursor is None:
         return Refusal(reason="The cursor is beyond the end of the document.")
@@ -56,6 +62,15 @@ def question(
         request = _request(params, document, config, cursor)
         return Question(request=request, document=document, start=cursor, end=cursor)
     return _beyond_selected(params, document, config, encoding, cursor=cursor, selected=selected)
+
+
+def _unfit(document: Document) -> str | None:
+    """Return why a document is never completed, None where it is."""
+    if document.read_only:
+        return "The document is read-only."
+    if len(document.text) > MAX_DOCUMENT_CHARS:
+        return f"The document is longer than {MAX_DOCUMENT_CHARS:,} characters."
+    return "The document looks binary, as it holds a null character." if "\0" in document.text else None
 
 
 def answer(asked: Question, completion: Completion, encoding: Encoding) -> types.InlineCompletionList:

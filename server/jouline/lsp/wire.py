@@ -1,5 +1,6 @@
 """pygls' protocol with what it lacks for us: exact documents, plain payloads, and an answer to every request."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from pygls.protocol import (
 
 from jouline.lsp.documents import Documents
 from jouline.lsp.positions import Encoding
+from jouline.pipeline.trigger import Keystrokes
 
 MALFORMED = "$/malformed"
 
@@ -35,6 +37,8 @@ class Protocol(LanguageServerProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.documents = Documents()
+        self.keystrokes = Keystrokes()
+        self.clock = time.monotonic
 
     @property
     def encoding(self) -> Encoding:
@@ -53,6 +57,13 @@ class Protocol(LanguageServerProtocol):
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply edits to a document."""
         self.documents.change(params.text_document.uri, params.content_changes, self.encoding)
+        written = "".join(change.text for change in params.content_changes)
+        self.keystrokes.changed(self.clock() * 1e3, written=written, deleted=not written)
+
+    def since_last_key_ms(self) -> float:
+        """Return the time since the last change of any document; infinite before the first."""
+        last = self.keystrokes.last_key_ms
+        return float("inf") if last is None else max(0.0, self.clock() * 1e3 - last)
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:

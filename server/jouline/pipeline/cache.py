@@ -1,24 +1,31 @@
 """Answers that are already known: the same place again, or a suggestion that is being typed along.
 
-Checked before any inference. The key holds the document, the place and what stands around it, so an edit elsewhere in
-view of the model makes the entry unreachable.
+Checked before any inference. The key holds the document, the text before the cursor's line, the line as far as it is
+written and what stands behind it, so an edit in view of the model makes the entry unreachable, and one far above does
+not. Lines of a suggestion that were accepted one by one are found too: the rest is entered at each line's beginning.
 """
 
+import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jouline.completion import CompletionRequest, Tier
 
 _BEFORE_CHARS = 2_000
 _AFTER_CHARS = 400
-_WALK_BACK_CHARS = 120
+_WALK_BACK_CHARS = 128
+_FORWARD_LINES = 8
 
-_Key = tuple[str, int, int, int]
+_Key = tuple[str, int, int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
-    """A text that a model offered at one place, and how sure it was."""
+    """A text that a model offered at one place, and how sure it was.
+
+    One that is not `sure` was shown only because it was asked for by hand. `p_accept` is the gate's chance, None where
+    it was not asked.
+    """
 
     text: str
     tier: Tier
@@ -26,63 +33,86 @@ class CacheEntry:
     confidence: float
     route: str
     energy_saving: int
+    sure: bool = True
+    p_accept: float | None = None
 
 
 class CompletionCache:
-    """A bounded, least-recently-used store of offered texts."""
+    """A bounded, least-recently-used store of offered texts. Safe to use from any thread."""
 
     def __init__(self, entries: int = 256) -> None:
         self._limit = entries
         self._entries: OrderedDict[_Key, CacheEntry] = OrderedDict()
+        self._lock = threading.Lock()
 
     def put(self, request: CompletionRequest, entry: CacheEntry) -> None:
         """Remember what was offered at the request's place; an empty text is a known silence."""
-        key = _key(request, request.offset, _behind(request))
-        self._entries[key] = entry
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._limit:
-            self._entries.popitem(last=False)
+        place = _Place.of(request)
+        with self._lock:
+            for lead, rest in reversed(_lines_ahead(entry.text)):
+                self._keep(place.ahead(request.line_prefix + lead).key(""), replace(entry, text=rest))
+            self._keep(place.key(request.line_prefix), entry)
 
     def get(self, request: CompletionRequest) -> CacheEntry | None:
         """Return what is left of an offer made here or earlier on this line, if what was typed since agrees with it.
 
         Only an offer made under the same route and energy setting counts. A silence is known only at its own place, and
-        does not answer who asks by hand.
+        does not answer who asks by hand; to all others a text that is not sure is a silence.
         """
-        typed, behind = request.line_prefix, _behind(request)
-        for back in range(min(len(typed), _WALK_BACK_CHARS) + 1):
-            key = _key(request, request.offset - back, behind)
-            entry = self._entries.get(key)
-            if entry is None or not _answers(entry, request):
-                continue
-            tail = typed[len(typed) - back :]
-            if entry.text.startswith(tail) and (len(entry.text) > back or back == 0):
-                self._entries.move_to_end(key)
-                return _rest(entry, back)
+        place, typed = _Place.of(request), request.line_prefix
+        with self._lock:
+            for back in range(min(len(typed), _WALK_BACK_CHARS) + 1):
+                cut = len(typed) - back
+                key = place.key(typed[:cut])
+                entry = self._entries.get(key)
+                left = _left(entry, request, typed[cut:]) if entry else None
+                if left is not None:
+                    self._entries.move_to_end(key)
+                    return left
         return None
 
-
-def _behind(request: CompletionRequest) -> int:
-    return hash((request.suffix[:_AFTER_CHARS], request.multiline))
-
-
-def _key(request: CompletionRequest, offset: int, behind: int) -> _Key:
-    before = request.text[max(0, offset - _BEFORE_CHARS) : offset]
-    return request.uri, offset, hash(before), behind
+    def _keep(self, key: _Key, entry: CacheEntry) -> None:
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._limit:
+            self._entries.popitem(last=False)
 
 
-def _answers(entry: CacheEntry, request: CompletionRequest) -> bool:
-    if not entry.text and (request.trigger == "invoked" or request.show_all):
-        return False
-    return entry.route == request.route and entry.energy_saving == request.energy_saving
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A line of a document: the text before it, as far as the model sees it, and what follows the line."""
+
+    uri: str
+    before: str
+    behind: int
+
+    @classmethod
+    def of(cls, request: CompletionRequest) -> "_Place":
+        start = request.offset - len(request.line_prefix)
+        before = request.text[max(0, start - _BEFORE_CHARS) : start]
+        return cls(request.uri, before, hash((request.suffix[:_AFTER_CHARS], request.multiline)))
+
+    def ahead(self, written: str) -> "_Place":
+        """Return the line after `written`, which ends with a line break."""
+        return _Place(self.uri, (self.before + written)[-_BEFORE_CHARS:], self.behind)
+
+    def key(self, typed: str) -> _Key:
+        return self.uri, hash(self.before), self.behind, typed
 
 
-def _rest(entry: CacheEntry, back: int) -> CacheEntry:
-    return CacheEntry(
-        text=entry.text[back:],
-        tier=entry.tier,
-        model_id=entry.model_id,
-        confidence=entry.confidence,
-        route=entry.route,
-        energy_saving=entry.energy_saving,
-    )
+def _lines_ahead(text: str) -> list[tuple[str, str]]:
+    """Return each beginning of a text that ends with a line break, with its rest; never a blank rest."""
+    lines = text.splitlines(keepends=True)[: _FORWARD_LINES + 1]
+    leads = ["".join(lines[:count]) for count in range(1, len(lines))]
+    return [(lead, text[len(lead) :]) for lead in leads if text[len(lead) :].strip()]
+
+
+def _left(entry: CacheEntry, request: CompletionRequest, typed: str) -> CacheEntry | None:
+    """Return what an entry has left for a request where `typed` was typed since, None where it does not answer it."""
+    if entry.route != request.route or entry.energy_saving != request.energy_saving:
+        return None
+    by_hand = request.trigger == "invoked" or request.show_all
+    text = entry.text if entry.sure or by_hand else ""
+    if text.startswith(typed) and len(text) > len(typed):
+        return replace(entry, text=text[len(typed) :])
+    return replace(entry, text="") if not text and not typed and not by_hand else None

@@ -66,6 +66,9 @@ class Engine(Protocol):
     ) -> list[Generation]:
         """Answer a prompt in several ways."""
 
+    def forget(self) -> None:
+        """Give up all that was evaluated."""
+
 
 class Completer:
     """Renders prompts for a pair and has them answered."""
@@ -91,6 +94,13 @@ class Completer:
         self._lines = {tier: LineTokens(partial(engine.tokenise, tier)) for tier in cards}
         self._suffixes: dict[Tier, Anchors[Suffix]] = {tier: Anchors() for tier in cards}
         self._heads: dict[Tier, Anchors[Head]] = {tier: Anchors() for tier in cards}
+
+    def forget(self) -> None:
+        """Begin anew: no window stands, nothing is evaluated."""
+        self._prompts.clear()
+        for tier in self._cards:
+            self._suffixes[tier], self._heads[tier] = Anchors(), Anchors()
+        self._engine.forget()
 
     def generate(self, request: CompletionRequest, tier: Tier, cancel: CancelToken, limits: Limits) -> Generation:
         """Return what the model of `tier` writes at the request's place."""

@@ -8,7 +8,7 @@ around the cursor and run each time, also on the rest of a text that is typed al
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jouline.completion import CompletionRequest
+from jouline.completion import Candidate, CompletionRequest
 from jouline.pipeline.balance import balance_brackets
 from jouline.pipeline.indentation import stay_in_scope, undouble_indentation, undouble_space, use_tabs_or_spaces
 from jouline.pipeline.offer import Discard, Filter, Offer
@@ -79,3 +79,14 @@ def run(request: CompletionRequest, text: str, filters: Sequence[Filter]) -> Off
             return done
         offer = done
     return offer
+
+
+def others_of(request: CompletionRequest, first: Offer, texts: tuple[str, ...]) -> tuple[Candidate, ...]:
+    """Return the other candidates as they are offered, each text once."""
+    found = {first.text: first}
+    for text in texts:
+        tidied = tidy(request, text)
+        offer = fit(request, tidied.text, fresh=True) if isinstance(tidied, Offer) else tidied
+        if isinstance(offer, Offer):
+            found.setdefault(offer.text, offer)
+    return tuple(Candidate(text=offer.text, replace=offer.replace) for offer in found.values() if offer is not first)

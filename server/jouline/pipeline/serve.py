@@ -6,16 +6,16 @@ Cancelled when nobody wants the answer any more, EngineError when a model is bro
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from jouline.cancel import Cancelled, CancelToken
 from jouline.completion import (
     Action,
-    Candidate,
     Completion,
     CompletionRequest,
     Energy,
+    Feedback,
     Generation,
     Tier,
     Timings,
@@ -24,7 +24,6 @@ from jouline.completion import (
 from jouline.energy.entry import new_id
 from jouline.energy.window import Measurement
 from jouline.engine.generate import Limits
-from jouline.engine.stops import open_brackets
 from jouline.errors import ConfigError
 from jouline.pipeline.account import Account, Run
 from jouline.pipeline.books import Books
@@ -32,15 +31,17 @@ from jouline.pipeline.cache import CacheEntry, CompletionCache
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.continuation import go_on, with_cost_of
 from jouline.pipeline.exclusions import Exclusions
+from jouline.pipeline.limits import limits, room
 from jouline.pipeline.offer import Discard, Offer
 from jouline.pipeline.options import PipelineOptions
-from jouline.pipeline.postprocess import fit, tidy
+from jouline.pipeline.postprocess import fit, others_of, tidy
 from jouline.pipeline.repetition import whole_lines
+from jouline.pipeline.trigger import wait_ms
 from jouline.router.costs import MarginalCosts
 from jouline.router.gate import hold_back
+from jouline.router.gate_learned import Estimate, Gate, OpenGate
 from jouline.router.router import Decision, FixedRouter, Review, Router
 
-_BRACKETS_CHARS = 2_000  # around the cursor, for brackets that are open and for the line that stands next
 _TIERS: tuple[Tier, Tier] = ("small", "large")
 _LEAST_BY_HAND = 0.0005  # a text that is surely wrong, as in an empty file, helps nobody, asked for or not
 
@@ -54,6 +55,8 @@ class _Work:
     decision: Decision | None = None
     review: Review | None = None
     others: tuple[str, ...] = ()
+    estimate: Estimate = field(default_factory=Estimate)
+    saving: float = 0.0
     route_ms: float = 0.0
     router_cpu_s: float = 0.0
 
@@ -71,6 +74,7 @@ class Pipeline:
         model_ids: Mapping[Tier, str],
         options: PipelineOptions,
         exclusions: Exclusions | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """`exclusions` may be exchanged at any time."""
         self._completer = completer
@@ -81,6 +85,30 @@ class Pipeline:
         self._options = options
         self._cache = CompletionCache(options.cache_entries)
         self.exclusions = exclusions or Exclusions()
+        self._gate = gate or OpenGate()
+        self._estimated: tuple[CompletionRequest, Estimate] | None = None
+
+    def wait_ms(self, request: CompletionRequest, *, factor: float = 1.0) -> float:
+        """Return how long after the last key this request should wait for the next; any thread may ask.
+
+        Nothing for explicit requests, for answers that are known already, and where nothing will be asked of a model.
+        """
+        if request.trigger == "invoked" or (request.cache and self._cache.get(request)) or self._rules(request):
+            return 0.0
+        estimate = self._estimate(request)
+        return 0.0 if request.gate and estimate.reason else wait_ms(request, at_once=estimate.at_once, factor=factor)
+
+    def forget(self) -> None:
+        """Forget answers, attempts and the person's ways, and what the models have read."""
+        self._cache = CompletionCache(self._options.cache_entries)
+        self._gate.forget()
+        self._estimated = None
+        self._completer.forget()
+
+    def feedback(self, feedback: Feedback) -> None:
+        """Learn what the person did with an offer. On the engine's thread."""
+        if feedback.outcome != "shown":
+            self._gate.judged(feedback.completion_id, taken=feedback.outcome != "rejected")
 
     def serve(self, request: CompletionRequest, cancel: CancelToken, *, queue_ms: float = 0.0) -> Completion:
         """Answer one request, or say in one sentence why there is no text."""
@@ -96,18 +124,32 @@ class Pipeline:
             raise
         completion = self._close(request, work, answer, window.measurement, queue_ms)
         self._books.answered(request, completion)
+        if completion.text:
+            self._gate.offered(completion.id, request.language, completion.p_accept)
         return completion
 
     def _answer(self, request: CompletionRequest, cancel: CancelToken, work: _Work) -> Completion:
-        if reason := self._decline(request):
+        if reason := self.exclusions.of_place(request):
             return self._completion("skip", reason)
         if request.cache and request.candidates == 1 and (hit := self._cache.get(request)):
             return self._from_cache(request, hit)
+        if reason := self._decline(request, work):
+            return self._completion("skip", reason, work=work)
         self._route(request, work)
         self._generate(request, cancel, work)
         return self._offer(request, work)
 
-    def _decline(self, request: CompletionRequest) -> str | None:
+    def _decline(self, request: CompletionRequest, work: _Work) -> str | None:
+        """Return why nothing is asked of a model; rules first, then the learned estimate."""
+        cpu = time.thread_time()
+        reason = self._rules(request)
+        if reason is None and request.trigger == "automatic":
+            work.estimate = self._estimate(request)
+            reason = work.estimate.reason if request.gate else None
+        work.router_cpu_s += time.thread_time() - cpu
+        return reason
+
+    def _rules(self, request: CompletionRequest) -> str | None:
         return self.withheld(request) or (hold_back(request) if request.gate else None)
 
     def withheld(self, request: CompletionRequest) -> str | None:
@@ -121,17 +163,27 @@ class Pipeline:
         if self.withheld(request) is None:
             self._completer.visited(request)
 
+    def _estimate(self, request: CompletionRequest) -> Estimate:
+        """Return the gate's view, made once a request."""
+        known = self._estimated
+        if known is None or known[0] != request:
+            known = self._estimated = request, self._gate.before(request)
+        return known[1]
+
     def _route(self, request: CompletionRequest, work: _Work) -> None:
         started, cpu = time.perf_counter(), time.thread_time()
         router = self._router_for(request.route)
+        automatic = request.gate and request.trigger == "automatic"
+        work.saving = self._gate.routing(request.energy_saving) if automatic else request.energy_saving
         prices = partial(self._prices, request)
-        work.decision = router.route(request, energy_saving=request.energy_saving, prices=prices)
+        decision = router.route(request, energy_saving=work.saving, prices=prices)
+        work.decision = replace(decision, reason=_as_set(decision.reason, work.saving, request.energy_saving))
         work.route_ms += (time.perf_counter() - started) * 1e3
         work.router_cpu_s += time.thread_time() - cpu
 
     def _prices(self, request: CompletionRequest) -> MarginalCosts | None:
         """Return what each model would cost now; the prompt that is rendered for it is the one that will be asked."""
-        behind = self._completer.behind(request, self._room(request))
+        behind = self._completer.behind(request, room(request, self._options))
         return None if behind is None else self._account.marginal(behind)
 
     def _router_for(self, route: str) -> Router:
@@ -149,11 +201,12 @@ class Pipeline:
         while work.decision is not None:
             work.runs.append(self._run(request, work.decision, cancel))
             cpu = time.thread_time()
-            work.review = router.review(work.decision, work.runs[-1].generation, energy_saving=request.energy_saving)
+            work.review = router.review(work.decision, work.runs[-1].generation, energy_saving=work.saving)
             work.router_cpu_s += time.thread_time() - cpu
             if work.review.verdict != "escalate":
                 break
-            work.decision = replace(router.escalated(work.decision), reason=work.review.reason)
+            reason = _as_set(work.review.reason, work.saving, request.energy_saving)
+            work.decision = replace(router.escalated(work.decision), reason=reason)
         if work.decision is not None and work.review is not None and _is_offered(request, work.review):
             self._look_around(request, work.decision, work, cancel)
             self._continue(request, work.decision, work, cancel)
@@ -198,47 +251,37 @@ class Pipeline:
         return run
 
     def _limits(self, request: CompletionRequest, decision: Decision) -> Limits:
-        floor = None if _always_offered(request) else decision.stop_logprob
-        room = self._room(request)
-        saving = request.energy_saving
-        if request.multiline != "always":
-            return Limits(max_tokens=room, min_logprob=floor, energy_saving=saving)
-        line = request.line_prefix
-        indent = len(line) - len(line.lstrip())
-        before = request.text[max(0, request.offset - _BRACKETS_CHARS) : request.offset]
-        return Limits(
-            max_tokens=room,
-            single_line=False,
-            min_logprob=floor,
-            block_indent=indent,
-            next_line=next((each for each in request.suffix[:_BRACKETS_CHARS].split("\n") if each.strip()), ""),
-            open_brackets=open_brackets(before.encode(errors="replace")),
-            budget_ms=self._options.max_block_ms,
-            energy_saving=saving,
-        )
-
-    def _room(self, request: CompletionRequest) -> int:
-        block = request.multiline == "always"
-        return self._options.max_block_tokens if block else self._options.max_line_tokens
+        floor = None if _always_offered(request) or not request.stop_early else decision.stop_logprob
+        return limits(request, self._options, floor=floor)
 
     def _offer(self, request: CompletionRequest, work: _Work) -> Completion:
-        run, review = work.runs[-1], work.review
-        confidence = review.confidence if review else None
-        if silence := _silence(request, run, review):
-            self._remember(request, work, "")
-            return self._completion("none", silence, work=work, confidence=confidence)
+        run = work.runs[-1]
+        silence = self._silence(request, work)
         broken_off = run.generation.stop in ("length", "repetition")
         text = whole_lines(run.generation.text) if broken_off else run.generation.text
-        offer = tidy(request, text)
+        self._gate.wrote(request, run.generation, offered=silence is None)
+        offer = Discard(reason=silence) if silence else tidy(request, text)
         self._remember(request, work, offer.text if isinstance(offer, Offer) else "")
         if isinstance(offer, Offer):
             offer = fit(request, offer.text, fresh=True)
         if isinstance(offer, Discard):
-            return self._completion("none", offer.reason, work=work, confidence=confidence)
+            return self._completion("none", offer.reason, work=work)
         return replace(
-            self._completion("generate", _why(work), work=work, confidence=confidence, offer=offer),
-            others=_others(request, offer, work.others),
+            self._completion("generate", _why(work), work=work, offer=offer),
+            others=others_of(request, offer, work.others),
         )
+
+    def _silence(self, request: CompletionRequest, work: _Work) -> str | None:
+        """Return why a text is not good enough to be offered, None where it is."""
+        run, review = work.runs[-1], work.review
+        if request.trigger == "automatic":
+            work.estimate = self._gate.after(request, work.estimate, run.generation)
+        if run.generation.stop == "repetition" and not request.show_all:
+            return f"The {run.tier} model only repeated itself here."
+        if review and not _is_offered(request, review):
+            by_hand = request.trigger == "invoked"
+            return f"The {run.tier} model does not know how to go on here." if by_hand else review.reason
+        return work.estimate.reason if request.gate else None
 
     def _remember(self, request: CompletionRequest, work: _Work, text: str) -> None:
         if not request.cache:
@@ -251,16 +294,16 @@ class Pipeline:
             confidence=review.confidence if review else 0.0,
             route=request.route,
             energy_saving=request.energy_saving,
+            sure=review is None or review.verdict != "nothing",
+            p_accept=work.estimate.p_accept,
         )
         self._cache.put(request, entry)
 
     def _from_cache(self, request: CompletionRequest, hit: CacheEntry) -> Completion:
         offer = fit(request, hit.text) if hit.text else Discard(reason="Nothing good enough was found here before.")
         if isinstance(offer, Discard):
-            return self._completion("cache", offer.reason, confidence=hit.confidence)
-        return self._completion(
-            "cache", f"The {hit.tier} model's earlier suggestion still fits.", confidence=hit.confidence, offer=offer
-        )
+            return self._completion("cache", offer.reason, hit=hit)
+        return self._completion("cache", f"The {hit.tier} model's earlier suggestion still fits.", hit=hit, offer=offer)
 
     def _completion(
         self,
@@ -268,11 +311,12 @@ class Pipeline:
         reason: str,
         *,
         work: _Work | None = None,
-        confidence: float | None = None,
+        hit: CacheEntry | None = None,
         offer: Offer | None = None,
     ) -> Completion:
         offered = work.runs[-1].tier if work and offer else None
         decision = work.decision if work else None
+        review = work.review if work else None
         return Completion(
             id=new_id(),
             text=offer.text if offer else "",
@@ -284,8 +328,10 @@ class Pipeline:
             models_run=tuple(run.tier for run in work.runs) if work else (),
             p_small_ok=decision.p_small_ok if decision else None,
             p_gain=decision.p_gain if decision else None,
+            p_accept=work.estimate.p_accept if work else hit.p_accept if hit else None,
             features=decision.place.features if decision and decision.place else None,
-            confidence=confidence,
+            confidence=review.confidence if review else hit.confidence if hit else None,
+            seen=work.estimate.seen if work else {},
         )
 
     def _close(
@@ -318,9 +364,9 @@ class Pipeline:
         """Bring the baseline as far as the cancelled run came."""
         if work.decision is None:
             return
-        room = self._room(request)
-        share = self._completer.standing(request, work.decision.tier, room)
-        prompt = self._completer.prompt(request, "large", room).tokens
+        tokens = room(request, self._options)
+        share = self._completer.standing(request, work.decision.tier, tokens)
+        prompt = self._completer.prompt(request, "large", tokens).tokens
         self._account.stopped(prompt, round(share * len(prompt)))
 
     def _bill(self, request: CompletionRequest, work: _Work, answer: Completion, measurement: Measurement) -> Energy:
@@ -328,23 +374,13 @@ class Pipeline:
             return self._account.skipped(measurement)
         if answer.action == "cache":
             return self._account.cached(measurement)
-        prompt = self._completer.prompt(request, "large", self._room(request))
+        prompt = self._completer.prompt(request, "large", room(request, self._options))
         share = work.router_cpu_s / measurement.cpu_seconds if measurement.cpu_seconds else 0.0
         return self._account.bill(prompt.tokens, tuple(work.runs), measurement, share)
 
 
 def _always_offered(request: CompletionRequest) -> bool:
     return request.show_all or request.trigger == "invoked"
-
-
-def _silence(request: CompletionRequest, run: Run, review: Review | None) -> str | None:
-    """Return why a text is not good enough to be offered, None where it is."""
-    if run.generation.stop == "repetition" and not request.show_all:
-        return f"The {run.tier} model only repeated itself here."
-    if review and not _is_offered(request, review):
-        by_hand = request.trigger == "invoked"
-        return f"The {run.tier} model does not know how to go on here." if by_hand else review.reason
-    return None
 
 
 def _is_offered(request: CompletionRequest, review: Review) -> bool:
@@ -354,15 +390,9 @@ def _is_offered(request: CompletionRequest, review: Review) -> bool:
     return request.trigger == "invoked" and review.confidence >= _LEAST_BY_HAND
 
 
-def _others(request: CompletionRequest, first: Offer, texts: tuple[str, ...]) -> tuple[Candidate, ...]:
-    """Return the other candidates as they are offered, each text once."""
-    found = {first.text: first}
-    for text in texts:
-        tidied = tidy(request, text)
-        offer = fit(request, tidied.text, fresh=True) if isinstance(tidied, Offer) else tidied
-        if isinstance(offer, Offer):
-            found.setdefault(offer.text, offer)
-    return tuple(Candidate(text=offer.text, replace=offer.replace) for offer in found.values() if offer is not first)
+def _as_set(reason: str, routed: float, chosen: int) -> str:
+    """Return a router's reason with the setting that the person chose in the place of the one it was given."""
+    return reason.replace(f"nergy saving {routed:.0f} ", f"nergy saving {chosen} ")
 
 
 def _why(work: _Work) -> str:

@@ -50,7 +50,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A request came back in time. `again` is set where the text is the rest of one the person has already judged."""
+    """A request came back in time. `again` is set where the text is the rest of one the person has already judged.
+
+    `engine_ms` is what was measured, `delay_ms` what passed before it on the replay's clock.
+    """
 
     at_ms: float
     completion: Completion

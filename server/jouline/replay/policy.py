@@ -1,31 +1,99 @@
 """When an editor's completion tool asks, and what it does with a request that the person has typed past.
 
-The peers' figures are their published defaults; only delay, cancellation and cache are theirs, while prompts, models
-and filters stay ours, so that one table compares what the triggering alone is worth.
+The peers' figures are their published defaults (read in their sources): how long they wait, whether they cancel, what
+they remember, that they write every text to its natural end. The models, the prompts, the filters and the threshold
+from which a text is shown are ours for all, so that one table compares what asking alone is worth; what a peer's own
+order of the prompt would cost on top is estimated apart. Left out: llama.vscode's second request ahead of time, Tabby's
+and Continue's context from other files, Continue's reuse of a stream that is still running.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+from jouline.completion import CompletionRequest
 
 EDITOR_DELAY_MS = 50.0  # VS Code's own debounce before it calls any provider, at most
+_NO_DELAY: Callable[["Moment"], float] = lambda _: 0.0  # noqa: E731
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What a tool's own delay may depend on: the request, the gap it would wait for, its latest response times."""
+
+    request: CompletionRequest
+    typed: str
+    usual_gap_ms: float | None
+    usual_response_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How requests are made. `delay_ms` passes between a key and its request; another key in between drops it."""
+    """How requests are made.
+
+    The editor calls its tool `editor_delay_ms` after a key. `delay` returns the milliseconds that pass between that
+    call and the request; another key in between drops it. With `adapts` the server decides how long to wait instead.
+    `polls_ms` is how often a tool that does not cancel looks whether the request before has ended; `most_right` is the
+    longest rest of the line at which it asks.
+    """
 
     name: str
-    delay_ms: float
+    editor_delay_ms: float = EDITOR_DELAY_MS
+    delay: Callable[[Moment], float] = _NO_DELAY
+    adapts: bool = False
     cancels: bool = True  # a request that the next key makes stale is stopped, not run to its end
+    polls_ms: float = 0.0
+    most_right: int | None = None
     cache: bool = True
     gate: bool = True
+    stop_early: bool = True
+    exits: bool = True
+    prompt_order: Literal["suffix first", "prefix first"] = "suffix first"
+
+
+def _fixed(milliseconds: float) -> Callable[[Moment], float]:
+    return lambda _: milliseconds
+
+
+def tabby_delay_ms(moment: Moment) -> float:
+    """Return the delay of tabby-agent's adaptive debouncer (`debouncer.ts`) for an automatic request."""
+    base = min(400.0, max(100.0, moment.usual_gap_ms or 200.0))
+    at_document_end = not moment.request.text[moment.request.offset :].strip()
+    score = 0.5 * (not moment.typed.isalnum()) + 0.4 * (not moment.request.rest_of_line) + 0.1 * at_document_end
+    wait = (3.0 - 1.5 * score) * base - moment.usual_response_ms
+    return min(1_000.0, max(100.0, wait))
 
 
 POLICIES = {
     policy.name: policy
     for policy in (
-        Policy(name="jouline", delay_ms=EDITOR_DELAY_MS),
-        Policy(name="llama.vscode", delay_ms=EDITOR_DELAY_MS, cancels=False, gate=False),
-        Policy(name="continue", delay_ms=EDITOR_DELAY_MS + 350.0, gate=False),
-        Policy(name="twinny", delay_ms=EDITOR_DELAY_MS + 300.0, cache=False, gate=False),
+        Policy(name="jouline", adapts=True),
+        Policy(name="always-large", gate=False, stop_early=False, exits=False),
+        Policy(
+            name="llama.vscode",
+            cancels=False,
+            polls_ms=150.0,
+            most_right=8,
+            gate=False,
+            stop_early=False,
+            exits=False,
+            prompt_order="prefix first",
+        ),
+        Policy(
+            name="tabby", delay=tabby_delay_ms, gate=False, stop_early=False, exits=False, prompt_order="prefix first"
+        ),
+        Policy(
+            name="continue", delay=_fixed(350.0), gate=False, stop_early=False, exits=False, prompt_order="prefix first"
+        ),
+        Policy(
+            name="twinny",
+            delay=_fixed(300.0),
+            cache=False,
+            gate=False,
+            stop_early=False,
+            exits=False,
+            prompt_order="prefix first",
+        ),
     )
 }
+PEERS = ("llama.vscode", "tabby", "continue", "twinny")

@@ -1,7 +1,7 @@
 """A replay over files: every passage goes through the same pipeline as an editor's requests.
 
-One seed always draws the same passages, slips and pauses. What the engine really took decides which answers come in
-time, so on a busy machine two runs may differ in what was shown.
+One seed always draws the same passages, slips and pauses. With a fixed pace of the engine two runs are alike in all
+but measured times; without one, what the engine really took decides which answers come in time.
 """
 
 import time
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jouline.completion import Feedback
-from jouline.replay.asking import App, Asking
+from jouline.replay.asking import App, Asking, Pace
 from jouline.replay.events import Accepted, Answered, Event, Rejected
 from jouline.replay.passages import Passage, choose_passages
 from jouline.replay.policy import POLICIES, Policy
@@ -32,6 +32,7 @@ class Options:
     reading: float = 1.0
     policy: Policy = POLICIES["jouline"]
     wishes: Wishes = field(default_factory=Wishes)
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,14 @@ def plan(sources: Sequence[SourceFile], options: Options) -> list[Typing]:
 
 def play(typing: Typing, app: App, options: Options) -> Iterator[Event]:
     """Type all passages of a file, telling the app what became of its suggestions, and yield what happens."""
-    session = Session(ask=Asking(app), policy=options.policy, rhythm=typing.rhythm, wishes=options.wishes)
+    asking = Asking(app, options.pace)
+    session = Session(
+        ask=asking,
+        wait=asking.wait_ms,
+        policy=options.policy,
+        rhythm=typing.rhythm,
+        wishes=options.wishes,
+    )
     for passage in typing.passages:
         for event in session.type(typing.source, passage):
             if feedback := _feedback(event):
@@ -59,15 +67,24 @@ def play(typing: Typing, app: App, options: Options) -> Iterator[Event]:
 
 
 def replay(
-    typings: Sequence[Typing], app: App, options: Options, progress: Callable[[Typing], None]
+    typings: Sequence[Typing],
+    app: App,
+    options: Options,
+    progress: Callable[[Typing], None],
+    log: Callable[[Typing, Sequence[Event]], None] | None = None,
 ) -> tuple[Tally, Surroundings]:
-    """Play every file and add it all up; `progress` is called before each file."""
+    """Play every file and add it all up; `progress` is called before each file, `log` with its events after it."""
     started = time.perf_counter()
     tally = Tally()
     for typing in typings:
         progress(typing)
+        events = []
         for event in play(typing, app, options):
             tally.add(event)
+            if log:
+                events.append(event)
+        if log:
+            log(typing, events)
     ready, ended = app.session_energy(settle=True), time.perf_counter()
     around = Surroundings(
         files=len(typings),

@@ -8,11 +8,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """A complete file of code. `text` keeps its line breaks; `language` is an LSP language id."""
+    """A complete file of code. `text` keeps its line breaks; `language` is an LSP language id.
+
+    `group` is the folder or file by which it was named: a package, resampled as a whole.
+    """
 
     path: Path
     language: str
     text: str
+    group: str = ""
 
     @property
     def uri(self) -> str:

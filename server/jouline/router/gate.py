@@ -1,7 +1,8 @@
 """Rules that hold back an automatic request where hardly any suggestion is taken: no inference costs nothing.
 
-The rules are those of Copilot's contextual filter (fewer than ten characters, text right of the cursor) and of Cody
-(word characters right of the cursor, a finished statement), each told with one plain reason.
+The rules are those of Copilot's contextual filter (fewer than ten characters, text right of the cursor), of Cody (word
+characters right of the cursor, a finished statement) and what Tabby's users ask for (nothing after a deletion, issue
+2840), each told with one plain reason.
 """
 
 import re
@@ -28,6 +29,10 @@ def hold_back(request: CompletionRequest) -> str | None:
     if request.trigger == "invoked" or not request.gate:
         return None
     return next((reason for rule in RULES if (reason := rule(request))), None)
+
+
+def _after_deletion(request: CompletionRequest) -> str | None:
+    return "Text was just taken away." if request.deleted else None
 
 
 def _inside_word(request: CompletionRequest) -> str | None:
@@ -61,4 +66,4 @@ def _balanced(line: str) -> bool:
     return all(line.count(opening) <= line.count(closing) for closing, opening in _PAIRS.items())
 
 
-RULES: tuple[Rule, ...] = (_inside_word, _code_to_the_right, _too_little_before, _finished_statement)
+RULES: tuple[Rule, ...] = (_after_deletion, _inside_word, _code_to_the_right, _too_little_before, _finished_statement)
