@@ -28,8 +28,8 @@ Row = Mapping[str, Any]
 Floats = NDArray[np.float64]
 
 SAVINGS = (0.0, 25.0, 50.0, 75.0, 100.0)
-LOST_BEFORE = (0.0, 0.01, 0.025, 0.05, 0.08)  # of accepted characters, by asking no model
-LOST_AFTER = (0.0, 0.005, 0.01, 0.015, 0.02)  # by not offering what the small model wrote
+LOST_BEFORE = (0.0, 0.01, 0.02, 0.05, 0.08)  # of accepted characters, by asking no model
+LOST_AFTER = (0.0, 0.0, 0.0, 0.01, 0.02)  # by not offering what was written; at 50 all that is sure enough is
 AFTER_A_PAUSE = (0.0, 0.02, 0.05, 0.2, 0.5)  # are asked for only once the person pauses
 # The router's own setting: what the gate saves costs few suggestions, what the small model saves costs many (LOG.md).
 ROUTE = (0.0, 0.0, 5.0, 40.0, 100.0)
