@@ -278,9 +278,9 @@ def build(
     """Open the ledger, the meters and the pair that the settings name.
 
     Without `keep_ledger` books and what is learnt stay in memory: what is replayed is not the user's own work. Without
-    `learned_gate` only rules hold requests back. `meters` are those that `open_meters` opens where none are given, and are closed with the application. Raises a
-    JoulineError with one sentence where a model cannot be used. What can be done without (a router, a writable
-    ledger) becomes a sentence in `App.problems`.
+    `learned_gate` only rules hold requests back. `meters` are those that `open_meters` opens where none are given, and
+    are closed with the application. Raises a JoulineError with one sentence where a model cannot be used. What can be
+    done without (a router, a writable ledger) becomes a sentence in `App.problems`.
     """
     folders = folders or Folders.find()
     with contextlib.ExitStack() as undo:

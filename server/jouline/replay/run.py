@@ -1,7 +1,8 @@
 """A replay over files: every passage goes through the same pipeline as an editor's requests.
 
-One seed always draws the same passages, slips and pauses. With a fixed pace of the engine two runs are alike in all
-but measured times; without one, what the engine really took decides which answers come in time.
+One seed always draws the same passages, slips and pauses. With a fixed pace of the engine two runs by one route are
+alike in all that the person sees; the router itself weighs measured costs, so that by `auto` a close call may differ.
+Without a fixed pace, what the engine really took decides which answers come in time.
 """
 
 import time
