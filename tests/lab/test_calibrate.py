@@ -39,10 +39,11 @@ def whole(rows=300):
 
 
 @pytest.mark.model
-def test_a_pair_is_calibrated_to_a_users_code(folders, capsys):
+def test_a_pair_is_calibrated_to_a_users_code(folders, capsys, monkeypatch):
     """The command keeps a router of the pair's own beside the shipped one, which stays; reset goes back to that."""
     shipped = {path.name: path.read_bytes() for path in CARD.router.iterdir()}
-    assert main(["calibrate", str(CODE / "parses.py"), str(CODE / "places.py"), "--places", "60", "--json"]) == 0
+    monkeypatch.chdir(CODE)
+    assert main(["calibrate", "parses.py", "places.py", "--places", "60", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
 
     assert told["pair"] == CARD.id

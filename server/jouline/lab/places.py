@@ -57,7 +57,7 @@ def sources(roots: Sequence[Path]) -> list[Source]:
     A root that is a file stands alone. Vendored code, tests and files over 400 kB are left out.
     """
     found = []
-    for root in roots:
+    for root in map(Path.absolute, roots):
         files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if _is_code(path))
         for path in files:
             parts = path.relative_to(root).parts if path != root else (path.name,)
