@@ -25,7 +25,7 @@ from jouline.lab.entrants import entrants
 from jouline.lab.excerpts import measure
 from jouline.lab.gather import Candidate, Gatherer
 from jouline.lab.places import sources
-from jouline.lab.retype import blocks, policies, retype
+from jouline.lab.retype import Policy, blocks, policies, retype
 from jouline.opening import open_pair
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.options import PipelineOptions
@@ -95,17 +95,30 @@ def retype_with_pair(
     if not drawn:
         raise ConfigError("There is no Python file long enough to type a block of again in what was named.")
     with _completer() as (completer, pair, card, tokenizer), progress_bar() as progress, open_meters() as meters:
-        router = open_router(folder, tokenizer=tokenizer, pair=card.id)
+        routers = [open_router(folder, tokenizer=tokenizer, pair=card.id) for _ in savings]
         costs = open_costs(card, pair, completer, meters, CostBook(None))
         bar = progress.add_task("blocks", total=len(drawn))
         return retype(
             calibrate.Priced(completer, meters, costs),
             drawn,
-            policies(router, savings, seed=seed),
+            [
+                *policies(routers[0], savings, seed=seed)[: -len(savings)],
+                *(  # each with a pace of its own
+                    Policy(name="router", router=router, energy_saving=saving)
+                    for router, saving in zip(routers, savings, strict=True)
+                ),
+            ],
             prices=lambda request: costs.marginal(completer.behind(request, MAX_TOKENS)),
+            forget=partial(_forget, pair),
             seed=seed,
             tell=lambda count: progress.advance(bar, count),
         )
+
+
+def _forget(pair: Pair) -> None:
+    """Free both models' memory: what one policy typed is kept for going back to, and another must not profit by it."""
+    pair.unload("large")
+    pair.unload("small")
 
 
 def excerpts_with_pair(paths: Sequence[Path], *, places: int, tokens: int, seed: int) -> list[dict[str, Any]]:

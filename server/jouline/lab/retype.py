@@ -115,17 +115,20 @@ def retype(
     chosen: Sequence[Policy],
     *,
     prices: PricesOf = lambda _: None,
+    forget: Callable[[], None] = lambda: None,
     seed: int = 0,
     tell: Callable[[int], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Type every block under every policy in turn and return one row a policy, with 95 % intervals over packages.
 
     Policies take turns block by block, so that a busy machine costs all of them alike. Reading the file before the
-    block is not counted. `prices` tells what each model would cost at a request. `tell` hears how many blocks are done.
+    block is not counted. `prices` tells what each model would cost at a request; `forget` makes the models
+    forget what another policy typed. `tell` hears how many blocks are done.
     """
     tallies: list[list[_Tally]] = [[] for _ in chosen]
     for block in drawn:
         for policy, tally in zip(chosen, tallies, strict=True):
+            forget()
             tally.append(_type(completer, block, policy, prices))
         tell(1)
     return _rows(chosen, tallies, seed)
