@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 _DEAREST = 3.0  # a single request counts at most so much dearer, or cheaper, than a usual one
 _FADING = 0.98  # of the mean extra cost, by request
-_STEP = 0.02  # of the price's logarithm, for a usual request's whole extra cost too much
+_STEP = 0.05  # of the price's logarithm, for a usual request's whole extra cost too much
 _MOST = math.log(2.5)  # how far the price may move from the calibrated one
 
 
