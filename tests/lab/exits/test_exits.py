@@ -56,7 +56,7 @@ def test_many_places_at_once_are_as_one_by_one(seed, bias):
     table = np.random.default_rng(seed).normal(size=BINS)
     outcome = replay(made, PRICES, table_rule(table, bias))
     point = points.candidate("", table, bias, made, PRICES)
-    rule = ExitRule(points.point(points.Candidate(name="", table=table, bias=bias, cost=1, lost=0), 50))
+    rule = ExitRule(points.point(points.Candidate(name="", table=table, bias=bias, cost=1, lost=0, surely=0), 50))
     rounded = replay(made, PRICES, table_rule(*points.table_of(points.point(point, 50))))
     expected = [one_by_one(made, rule, place) for place in range(20)]
     assert rounded.cost == pytest.approx([cost for cost, _ in expected])
@@ -117,7 +117,9 @@ def test_training_finds_more_reward_than_any_margin():
 
 def candidates(*pairs: tuple[float, float]) -> list[points.Candidate]:
     """Return rules of these costs and losses."""
-    return [points.Candidate(name="", table=NOTHING, bias=0.0, cost=cost, lost=lost) for cost, lost in pairs]
+    return [
+        points.Candidate(name="", table=NOTHING, bias=0.0, cost=cost, lost=lost, surely=lost) for cost, lost in pairs
+    ]
 
 
 def test_points_are_the_cheapest_that_keep_quality_and_win():
@@ -125,7 +127,7 @@ def test_points_are_the_cheapest_that_keep_quality_and_win():
     agent = candidates((0.9, 0.0), (0.8, 0.004), (0.7, 0.009), (0.3, 0.2))
     margin = candidates((0.95, 0.0), (0.75, 0.005), (0.72, 0.01))
     found = points.points(agent, margin, lossless=0.85)
-    assert [(point.energy_saving, point.cost) for point in found] == [(75, 0.7), (100, 0.7)]
+    assert [(point.energy_saving, point.cost) for point in found] == [(50, 0.7), (75, 0.7), (100, 0.7)]
 
 
 def test_prices_are_shares_of_a_plain_token():

@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,13 @@ from jouline.lab.exits.replay import (
 )
 from jouline.lab.exits.report import as_text, plot
 from jouline.lab.exits.speed import speed
-from jouline.lab.exits.traces import Traces, collect
+from jouline.lab.exits.traces import Floats, Traces, collect
 from jouline.lab.packages import fetch
 from jouline.lab.places import sources
 from jouline.lab.retype import Block, blocks
 
 PRICES = (0.003, 0.006, 0.012, 0.025)  # right texts that a plain token of the large model is worth
-MARGINS = (0.005, 0.01, 0.025)  # right texts lost at which the margin rule is measured
+MARGINS = (0.01, 0.03)  # right texts lost at which the margin rule is measured
 _DEPTH = 400  # tokens of context at which passes are priced
 
 
@@ -62,6 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--train-blocks", type=int, default=6, help="blocks a package to train on")
     parser.add_argument("--validate-blocks", type=int, default=10, help="blocks a package to choose points on")
     parser.add_argument("--test-blocks", type=int, default=10, help="blocks a package to measure on")
+    parser.add_argument("--measured-blocks", type=int, default=0, help="of those, how many to time (default all)")
     parser.add_argument("--drafts", action="store_true", help="only measure what drafts gain, and print it as JSON")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
@@ -75,13 +76,18 @@ def _run(bench: Bench, given: argparse.Namespace) -> None:
     agent, margin = choosing.agents(trained, validation, prices), choosing.margins(validation, prices)
     chosen = choosing.points(agent, margin, lossless=1.0)
     baseline = [(loss, choosing.cheapest(margin, loss)) for loss in MARGINS]
-    drawn = _blocks(given, "test", given.test_blocks)
+    drawn = _blocks(given, "test", given.measured_blocks or given.test_blocks)
     report = {
         "weights": _weights(bench),
         "prices": {"front": prices.front, "back": prices.back, "catch_up": prices.catch_up},
         "places": {"train": len(training.length), "validate": len(validation.length)},
         "validation": {"agent": choosing.as_rows(agent), "margin": choosing.as_rows(margin)},
-        "replayed": _oracles(_traces(bench, given, "test", given.test_blocks), prices, chosen),
+        "replayed": _replayed(
+            _traces(bench, given, "test", given.test_blocks),
+            prices,
+            {f"agent {point.energy_saving}": choosing.table_of(point) for point in chosen}
+            | {f"margin {loss * 100:g}": (found.table, found.bias) for loss, found in baseline if found},
+        ),
         "own_cost": own_cost(bench, drawn, chosen[-1] if chosen else choosing.point(margin[0], 100)),
         "ways": _measured(bench, drawn, [(loss, found) for loss, found in baseline if found], chosen, given.seed),
     }
@@ -109,7 +115,7 @@ def _measured(
     return rows(asked, tallies, drawn, seed=seed)
 
 
-def _oracles(traces: Traces, prices: Prices, chosen: Sequence[ExitPoint]) -> list[dict[str, Any]]:
+def _replayed(traces: Traces, prices: Prices, rules: Mapping[str, tuple[Floats, float]]) -> list[dict[str, Any]]:
     """Return what the traces say of the rules, and of those that know what they cannot."""
     nothing = np.zeros(BINS)
     named: dict[str, Chooser] = {
@@ -118,7 +124,7 @@ def _oracles(traces: Traces, prices: Prices, chosen: Sequence[ExitPoint]) -> lis
         "oracle: exits where both agree": agreement_oracle,
         "oracle: exits where nothing right is lost": QualityOracle(traces),
     }
-    named |= {f"agent {point.energy_saving}": table_rule(*choosing.table_of(point)) for point in chosen}
+    named |= {name: table_rule(table, bias) for name, (table, bias) in rules.items()}
     whole = plain_cost(traces, prices).sum()
     found = {name: replay(traces, prices, rule) for name, rule in named.items()}
     return [
