@@ -5,6 +5,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,25 +62,25 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--report", type=Path, required=True, metavar="DIR", help="where table, figures and plot go")
     parser.add_argument("--train-blocks", type=int, default=6, help="blocks a package to train on")
     parser.add_argument("--validate-blocks", type=int, default=10, help="blocks a package to choose points on")
-    parser.add_argument("--test-blocks", type=int, default=10, help="blocks a package to measure on")
-    parser.add_argument("--measured-blocks", type=int, default=0, help="of those, how many to time (default all)")
+    parser.add_argument("--test-blocks", type=int, default=10, help="blocks a package to replay rules on")
+    parser.add_argument("--measured-blocks", type=int, default=10, help="of those, how many to time")
     parser.add_argument("--drafts", action="store_true", help="only measure what drafts gain, and print it as JSON")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
 
 def _run(bench: Bench, given: argparse.Namespace) -> None:
-    prices = Prices.of(bench.two_stage.costs_at(min(_DEPTH, bench.capacity)))
+    prices = _prices(bench, given)
     training = _traces(bench, given, "train", given.train_blocks)
     validation = _traces(bench, given, "validate", given.validate_blocks)
     trained = _train(training, prices, given.seed)
     agent, margin = choosing.agents(trained, validation, prices), choosing.margins(validation, prices)
     chosen = choosing.points(agent, margin, lossless=1.0)
     baseline = [(loss, choosing.cheapest(margin, loss)) for loss in MARGINS]
-    drawn = _blocks(given, "test", given.measured_blocks or given.test_blocks)
+    drawn = _blocks(given, "test", given.measured_blocks)
     report = {
         "weights": _weights(bench),
-        "prices": {"front": prices.front, "back": prices.back, "catch_up": prices.catch_up},
+        "prices": asdict(prices),
         "places": {"train": len(training.length), "validate": len(validation.length)},
         "validation": {"agent": choosing.as_rows(agent), "margin": choosing.as_rows(margin)},
         "replayed": _replayed(
@@ -92,6 +93,16 @@ def _run(bench: Bench, given: argparse.Namespace) -> None:
         "ways": _measured(bench, drawn, [(loss, found) for loss, found in baseline if found], chosen, given.seed),
     }
     _write(bench, given, chosen, report)
+
+
+def _prices(bench: Bench, given: argparse.Namespace) -> Prices:
+    """Return what passes cost here, measured once, so that training again gives the same."""
+    made_of = hashlib.sha256(json.dumps(_weights(bench)).encode()).hexdigest()[:12]
+    path = given.folder / f"prices-{made_of}.json"
+    if not path.exists():
+        measured = Prices.of(bench.two_stage.costs_at(min(_DEPTH, bench.capacity)))
+        path.write_text(json.dumps(asdict(measured)) + "\n", encoding="utf-8")
+    return Prices(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def _train(training: Traces, prices: Prices, seed: int) -> list[Agent]:

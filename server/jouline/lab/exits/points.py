@@ -11,7 +11,7 @@ from jouline.lab.exits.learn import Agent
 from jouline.lab.exits.replay import STARTS, WIDTHS, Prices, margin_rule, plain_cost, replay, table_rule
 from jouline.lab.exits.traces import Floats, Traces
 
-LOST: Mapping[int, float] = {25: 0.005, 50: 0.01, 75: 0.02, 100: 0.03}
+LOST: Mapping[int, float] = {25: 0.0025, 50: 0.005, 75: 0.01, 100: 0.02}
 """Right texts that may be lost at most, of all places, by energy saving."""
 
 
