@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+from dataclasses import replace
 
 import pytest
 from tests.pipeline.places import place
@@ -366,3 +367,20 @@ def test_no_model_is_shown_a_file_of_secrets(pipeline, models):
     pipeline.exclusions = Exclusions(["*.py"])
     assert "jouline.exclude" in ask(pipeline).reason
     assert not models.asked
+
+
+def test_what_is_left_after_a_part_was_taken_needs_no_model(pipeline, models):
+    """A word, or a line of a block: the rest is offered from the cache, on the next line too."""
+    models.small = written("total = first(values)", 0.99)
+    body = "def compute(values):\n    $0\n"
+    ask(pipeline, body)
+    asked = len(models.asked)
+    word = ask(pipeline, "def compute(values):\n    total = $0\n")
+    assert (word.text, word.action) == ("first(values)", "cache")
+    assert len(models.asked) == asked
+
+    entry = place(body)
+    pipeline._cache.put(entry, replace(pipeline._cache.get(entry), text="total = 1\n    return total"))
+    line = ask(pipeline, "def compute(values):\n    total = 1\n$0\n")
+    assert (line.text, line.action) == ("    return total", "cache")
+    assert len(models.asked) == asked
