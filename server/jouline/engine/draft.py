@@ -196,13 +196,3 @@ def best_run(costs: PassCosts, chance: float, most: int) -> int:
         expected += chance**count
         gains.append(expected * costs.plain - MARGIN * (costs.at_once(count + 1) - costs.at_once(1)))
     return max(range(len(gains)), key=gains.__getitem__)
-
-
-def predicted(costs: PassCosts, drafted: Mapping[int, int], kept: int) -> float:
-    """Return by what factor decoding that took passes of these sizes (count by size) is faster than plain decoding.
-
-    `kept` is how many tokens were decoded in all.
-    """
-    front = costs.small[0] * costs.halves
-    spent = sum(times * (costs.large[size - 1] + front * size) for size, times in drafted.items())
-    return kept * costs.plain / spent if spent else 1.0
