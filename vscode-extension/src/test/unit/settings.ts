@@ -71,5 +71,4 @@ describe('settings', () => {
     assert.deepEqual(usual.debug, { log: false });
     assert.ok(!('qualityFloor' in usual) && !('model' in usual), 'what is empty is left to the server');
   });
-  });
 });
