@@ -174,6 +174,10 @@ class Lookup:
         for index in range(max(start, length), len(tokens)):
             following[tuple(tokens[index - length : index])] = tokens[index]
 
+    def forget(self) -> None:
+        """Forget all that was read."""
+        self._next.clear()
+
     def after(self, tokens: Sequence[int]) -> int | None:
         """Return the token that followed these last ones, None if they are new."""
         return self._next.get(tuple(tokens[-self.LENGTH :]))

@@ -162,6 +162,8 @@ class Pair:
         """Give up all that both models have evaluated, as if they had just been opened."""
         for session in self._sessions.values():
             session.forget()
+        if self._two_stage:
+            self._two_stage.forget()
 
     def close(self) -> None:
         """Free both models."""

@@ -125,8 +125,15 @@ class TwoStageSession:
         self._large.unload()
 
     def forget(self) -> None:
-        """See `Session.forget`."""
+        """See `Session.forget`; what was learned of drafts goes too.
+
+        Who begins anew compares runs, so from then on whether to draft no longer hangs on a clock.
+        """
         self._large.forget()
+        self._lookup.forget()
+        self._acceptance = Acceptance()
+        self._read, self._rest, self._at = [], 0, _Answer([])
+        self._worth = None
 
     def expect(self, ahead: Ahead, rule: ExitRule | None = None) -> None:
         """Say what the next `sync` begins; without this nothing is drafted and no token exits."""
