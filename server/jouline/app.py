@@ -174,9 +174,9 @@ class App:
 
     @property
     def calibration(self) -> Calibration | None:
-        """What the router in use promises; None where none was made for the pair."""
-        router = self._parts.router
-        return router.calibration if isinstance(router, LearnedRouter) else None
+        """What requests promise that the gate lets through; None where no router was made for the pair."""
+        router, gate = self._parts.router, self._parts.pipeline.gate
+        return router.calibration.through(gate.routing) if isinstance(router, LearnedRouter) else None
 
     @property
     def most_saving(self) -> float:

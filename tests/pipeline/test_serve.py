@@ -168,7 +168,7 @@ class Shut(OpenGate):
 @pytest.mark.parametrize("before", [True, False])
 def test_the_gate_holds_back_what_is_not_asked_for_by_hand(pipeline, models, before):
     """Before inference no model runs; after it the text is not shown; who asks by hand or waives the gate gets it."""
-    pipeline._gate = Shut(before=before)
+    pipeline.gate = Shut(before=before)
     held = ask(pipeline, cache=False)
     assert (held.text, held.action) == ("", "skip" if before else "none")
     assert held.reason.startswith("Hardly ever taken")
@@ -192,7 +192,7 @@ def test_a_key_that_needs_no_inference_starts_none(pipeline, models):
 
 def test_what_waits_and_what_does_not(pipeline):
     """Only an automatic request that a model will be asked, at an unpromising place, waits for a pause."""
-    pipeline._gate = Shut(before=False)
+    pipeline.gate = Shut(before=False)
     place_now = place(PLACE, usual_gap_ms=150.0)
     assert pipeline.wait_ms(place_now) == pytest.approx(150.0)
     assert pipeline.wait_ms(place_now, factor=2.0) == pytest.approx(300.0)

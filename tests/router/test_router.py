@@ -246,3 +246,11 @@ def test_a_damaged_calibration_is_told_in_one_sentence(tmp_path, text):
         load(tmp_path / "calibration.json")
     with pytest.raises(RouterError, match="no trained router"):
         load(tmp_path / "none.json")
+
+
+def test_what_a_setting_promises_is_what_the_router_is_asked_for_there():
+    """Where the gate asks the router at another setting, the promises are of that one, under the person's own."""
+    kept = calibration((0, ALWAYS, ALWAYS), (50, 0.3, 0.2), (100, NEVER, NEVER))
+    promised = kept.through(lambda energy_saving: 100.0 if energy_saving > 50 else 0.0)
+    assert [p.energy_saving for p in promised.points] == [0, 50, 100]
+    assert [p.direct for p in promised.points] == [ALWAYS, ALWAYS, NEVER]

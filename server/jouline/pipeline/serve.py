@@ -85,7 +85,7 @@ class Pipeline:
         self._options = options
         self._cache = CompletionCache(options.cache_entries)
         self.exclusions = exclusions or Exclusions()
-        self._gate = gate or OpenGate()
+        self.gate = gate or OpenGate()
         self._estimated: tuple[CompletionRequest, Estimate] | None = None
 
     def wait_ms(self, request: CompletionRequest, *, factor: float = 1.0) -> float:
@@ -101,14 +101,14 @@ class Pipeline:
     def forget(self) -> None:
         """Forget answers, attempts and the person's ways, and what the models have read."""
         self._cache = CompletionCache(self._options.cache_entries)
-        self._gate.forget()
+        self.gate.forget()
         self._estimated = None
         self._completer.forget()
 
     def feedback(self, feedback: Feedback) -> None:
         """Learn what the person did with an offer. On the engine's thread."""
         if feedback.outcome != "shown":
-            self._gate.judged(feedback.completion_id, taken=feedback.outcome != "rejected")
+            self.gate.judged(feedback.completion_id, taken=feedback.outcome != "rejected")
 
     def serve(self, request: CompletionRequest, cancel: CancelToken, *, queue_ms: float = 0.0) -> Completion:
         """Answer one request, or say in one sentence why there is no text."""
@@ -125,7 +125,7 @@ class Pipeline:
         completion = self._close(request, work, answer, window.measurement, queue_ms)
         self._books.answered(request, completion)
         if completion.text:
-            self._gate.offered(completion.id, request.language, completion.p_accept)
+            self.gate.offered(completion.id, request.language, completion.p_accept)
         return completion
 
     def _answer(self, request: CompletionRequest, cancel: CancelToken, work: _Work) -> Completion:
@@ -167,14 +167,14 @@ class Pipeline:
         """Return the gate's view, made once a request."""
         known = self._estimated
         if known is None or known[0] != request:
-            known = self._estimated = request, self._gate.before(request)
+            known = self._estimated = request, self.gate.before(request)
         return known[1]
 
     def _route(self, request: CompletionRequest, work: _Work) -> None:
         started, cpu = time.perf_counter(), time.thread_time()
         router = self._router_for(request.route)
         automatic = request.gate and request.trigger == "automatic"
-        work.saving = self._gate.routing(request.energy_saving) if automatic else request.energy_saving
+        work.saving = self.gate.routing(request.energy_saving) if automatic else request.energy_saving
         prices = partial(self._prices, request)
         decision = router.route(request, energy_saving=work.saving, prices=prices)
         work.decision = replace(decision, reason=_as_set(decision.reason, work.saving, request.energy_saving))
@@ -259,7 +259,7 @@ class Pipeline:
         silence = self._silence(request, work)
         broken_off = run.generation.stop in ("length", "repetition")
         text = whole_lines(run.generation.text) if broken_off else run.generation.text
-        self._gate.wrote(request, run.generation, offered=silence is None)
+        self.gate.wrote(request, run.generation, offered=silence is None)
         offer = Discard(reason=silence) if silence else tidy(request, text)
         self._remember(request, work, offer.text if isinstance(offer, Offer) else "")
         if isinstance(offer, Offer):
@@ -275,7 +275,7 @@ class Pipeline:
         """Return why a text is not good enough to be offered, None where it is."""
         run, review = work.runs[-1], work.review
         if request.trigger == "automatic":
-            work.estimate = self._gate.after(request, work.estimate, run.generation)
+            work.estimate = self.gate.after(request, work.estimate, run.generation)
         if run.generation.stop == "repetition" and not request.show_all:
             return f"The {run.tier} model only repeated itself here."
         if review and not _is_offered(request, review):

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,11 @@ class Calibration:
                 break
             allowed = point.energy_saving
         return allowed
+
+    def through(self, routing: Callable[[float], float]) -> "Calibration":
+        """Return what each energy saving promises where the router is asked at `routing` of it."""
+        points = (replace(self.at(routing(p.energy_saving)), energy_saving=p.energy_saving) for p in self.points)
+        return replace(self, points=tuple(points))
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
