@@ -13,7 +13,10 @@ from collections.abc import Callable, Sequence
 _LINE = re.compile(r"[^\n]*\n(?:\s*[\r\n])?|[^\n]+")
 _KNOWN_LINES = 8_192
 _KNOWN_BODIES = 4
-_SAMPLE = "def f(a):\n    b = [a,\n         1]\n\n    c = 1\n\n\n\n        d = 2  \n    \n\treturn b  # é 漢\n\n\nx = {\r\n    'y': 2}\r\n\r\n    z\n\nreturn\n\n"
+_SAMPLE = (
+    "def f(a):\n    b = [a,\n         1]\n\n    c = 1\n\n\n\n        d = 2  \n    \n\treturn b  # é 漢\n\n\n"
+    "x = {\r\n    'y': 2}\r\n\r\n    z\n\nreturn\n\n"
+)
 
 
 class LineTokens:
