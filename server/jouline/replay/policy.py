@@ -2,9 +2,9 @@
 
 The peers' figures are their published defaults (read in their sources): how long they wait, whether they cancel, what
 they remember, that they write every text to its natural end. The models, the prompts, the filters and the threshold
-from which a text is shown are ours for all, so that one table compares what asking alone is worth; what a peer's own
-order of the prompt would cost on top is estimated apart. Left out: llama.vscode's second request ahead of time, Tabby's
-and Continue's context from other files, Continue's reuse of a stream that is still running.
+from which a text is shown are ours for all, so that one table compares what asking alone is worth; a peer's own order
+of the prompt is named and its cost left out, as are llama.vscode's second request ahead of time, Tabby's and
+Continue's context from other files, Continue's reuse of a stream that is still running.
 """
 
 from collections.abc import Callable
