@@ -162,7 +162,40 @@ class _Timeline:
         return Parked(tokens=list(self.held), packed=self.context.pack(), states=states)
 
 
-class TokenSession:
+class _OnTimeline:
+    """What both kinds of session tell of their timeline."""
+
+    _line: _Timeline
+
+    @property
+    def tokens(self) -> list[int]:
+        """The timeline; not to be changed."""
+        return self._line.held[: self._line.length]
+
+    @property
+    def held(self) -> list[int]:
+        """All that is evaluated: the timeline, and what it was before it was taken back; not to be changed."""
+        return self._line.held
+
+    def unload(self) -> None:
+        """See `Session.unload`."""
+        self._line.unload()
+
+    def forget(self) -> None:
+        """See `Session.forget`."""
+        self._line.forget()
+
+    @property
+    def shelf(self) -> Shelf:
+        """The timelines put aside."""
+        return self._line.shelf
+
+    def logits(self, back: int = 0) -> FloatArray:
+        """See `Session.logits`."""
+        return self._line.logits(back)
+
+
+class TokenSession(_OnTimeline):
     """A complete model's timeline; with `keep_states` also its hidden states, shape (capacity, width)."""
 
     def __init__(self, context: Context, *, keep_states: bool = False) -> None:
@@ -194,36 +227,9 @@ class TokenSession:
             line.cut(line.length)
             self._append([*before[len(line.held) :], token], 1)
 
-    def logits(self, back: int = 0) -> FloatArray:
-        """See `Session.logits`."""
-        return self._line.logits(back)
-
     def pending(self, tokens: Sequence[int], *, rows: int = 1) -> float:
         """See `Session.pending`."""
         return float(self._line.missing(list(tokens), rows))
-
-    @property
-    def tokens(self) -> list[int]:
-        """The timeline; not to be changed."""
-        return self._line.held[: self._line.length]
-
-    @property
-    def held(self) -> list[int]:
-        """All that is evaluated: the timeline, and what it was before it was taken back; not to be changed."""
-        return self._line.held
-
-    def unload(self) -> None:
-        """See `Session.unload`."""
-        self._line.unload()
-
-    def forget(self) -> None:
-        """See `Session.forget`."""
-        self._line.forget()
-
-    @property
-    def shelf(self) -> Shelf:
-        """The timelines put aside."""
-        return self._line.shelf
 
     def _append(self, tokens: list[int], rows: int) -> None:
         line, context = self._line, self._context
@@ -238,7 +244,7 @@ class TokenSession:
             raise
 
 
-class ExitSession:
+class ExitSession(_OnTimeline):
     """The back half of an early-exit network on top of its front's timeline."""
 
     def __init__(self, front: TokenSession, context: Context, *, front_share: float) -> None:
@@ -248,29 +254,6 @@ class ExitSession:
         self._line = _Timeline(context)
         self.front_share = front_share
         self.evaluated = 0
-
-    @property
-    def tokens(self) -> list[int]:
-        """The back's timeline; not to be changed."""
-        return self._line.held[: self._line.length]
-
-    @property
-    def held(self) -> list[int]:
-        """All that the back has evaluated; not to be changed."""
-        return self._line.held
-
-    def unload(self) -> None:
-        """See `Session.unload`."""
-        self._line.unload()
-
-    def forget(self) -> None:
-        """See `Session.forget`."""
-        self._line.forget()
-
-    @property
-    def shelf(self) -> Shelf:
-        """The timelines put aside."""
-        return self._line.shelf
 
     def sync(self, tokens: Sequence[int], *, rows: int = 1) -> float:
         """See `Session.sync`; the front is brought up first, then the back catches up in one pass."""
@@ -293,10 +276,6 @@ class ExitSession:
             self._front.sync(wanted, rows=0)
             line.cut(line.length)
             self._catch_up(wanted, 1)
-
-    def logits(self, back: int = 0) -> FloatArray:
-        """See `Session.logits`."""
-        return self._line.logits(back)
 
     def pending(self, tokens: Sequence[int]) -> float:
         """See `Session.pending`; what the front has seen costs the back's share alone."""
