@@ -82,7 +82,7 @@ function listen({ context, log, status, server, panel, restart }: Parts): vscode
       status.phaseChanged(phase);
       panel.draw();
       panel.refresh();
-      void setRunning(phase);
+      tellKeys(phase);
       if (phase.kind === 'running') tellOfOthersOnce(context);
       if (phase.kind === 'missing') void offerHelp(phase.message, phase.waysOut, { log, restart });
       if (phase.kind === 'dead') void offerHelp(phase.message, ['restart', 'log', 'settings'], { log, restart });
@@ -103,9 +103,10 @@ function listen({ context, log, status, server, panel, restart }: Parts): vscode
   ];
 }
 
-/** Keys and views look at this. */
-function setRunning(phase: Phase): Thenable<unknown> {
-  return vscode.commands.executeCommand('setContext', 'jouline.running', phase.kind === 'running');
+/** Keys and the walkthrough look at these. */
+function tellKeys({ kind }: Phase): void {
+  void vscode.commands.executeCommand('setContext', 'jouline.running', kind === 'running');
+  void vscode.commands.executeCommand('setContext', 'jouline.installed', kind !== 'installing' && kind !== 'missing');
 }
 
 function createCompletions(

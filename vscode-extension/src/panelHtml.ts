@@ -1,34 +1,22 @@
-/** The panel's page: a frame that the script fills. Nothing is loaded from elsewhere, and no style is inline. */
+/** The panel's page: a frame that the script fills. */
 
 import type { Translate } from './l10n';
+import { escapeHtml, type PageParts, pageStart } from './page';
 
-export interface PageParts {
+export interface PanelPage extends PageParts {
   readonly nonce: string;
-  /** The origin from which the webview may load, as VS Code names it. */
-  readonly source: string;
   readonly script: string;
-  readonly style: string;
-  readonly language: string;
-  /** In the editor area there is room for two columns. */
   readonly place: 'side' | 'editor';
 }
 
 /** The page as HTML. */
-export function panelHtml({ nonce, source, script, style, language, place }: PageParts, t: Translate): string {
-  const policy = `default-src 'none'; style-src ${source}; script-src 'nonce-${nonce}'; base-uri 'none'; form-action 'none'`;
+export function panelHtml({ script, ...page }: PanelPage, t: Translate): string {
+  const { nonce, place } = page;
   const button = (action: string, label: string, title = '') =>
     `<button type="button" class="quiet" data-action="${action}" title="${escapeHtml(title || label)}">${escapeHtml(label)}</button>`;
   const section = (id: string, title: string, body: string) =>
     `<section aria-labelledby="${id}-title" id="${id}"><h2 id="${id}-title">${escapeHtml(title)}</h2>${body}</section>`;
-  return `<!DOCTYPE html>
-<html lang="${escapeHtml(language)}" data-place="${place}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="${style}">
-<title>${escapeHtml(t('Jouline: Energy'))}</title>
-</head>
+  return `${pageStart({ ...page, title: t('Jouline: Energy') })}
 <body>
 <main>
 <h1 class="spoken">${escapeHtml(t('Jouline: Energy'))}</h1>
@@ -61,9 +49,4 @@ ${section('meters', t('Meters'), `<dl id="meter-rows"></dl><p class="note" id="m
 <script nonce="${nonce}" src="${script}"></script>
 </body>
 </html>`;
-}
-
-/** Text that HTML shows as it stands. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }

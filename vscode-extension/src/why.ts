@@ -1,34 +1,18 @@
 /** "Why this model?": the latest decisions as a page of plain HTML, without a script. */
 
 import type { Translate } from './l10n';
-import { escapeHtml } from './panelHtml';
+import { escapeHtml, type PageParts, pageStart } from './page';
 import type { EnergyMethod } from './protocol';
 import { estimated, joules, milliseconds, percent, UNKNOWN } from './quantities';
 import { routeName } from './panelModel';
 
 type Fields = Record<string, unknown>;
 
-export interface WhyPage {
-  readonly language: string;
-  /** The origin from which the webview may load, as VS Code names it. */
-  readonly source: string;
-  readonly style: string;
-}
-
 /** The page. `decisions` are the server's fields, newest first; `here` is the sentence about the caret's place. */
-export function whyHtml(decisions: readonly Fields[], here: string, page: WhyPage, t: Translate): string {
-  const { language, source, style } = page;
+export function whyHtml(decisions: readonly Fields[], here: string, page: PageParts, t: Translate): string {
   const articles = decisions.map((decision, index) => article(decision, index === 0, t)).join('\n');
   const none = `<p>${escapeHtml(t('Jouline has not been asked for a completion yet.'))}</p>`;
-  return `<!DOCTYPE html>
-<html lang="${escapeHtml(language)}" data-place="editor">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src ${source}; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="${style}">
-<title>${escapeHtml(t('Why this model?'))}</title>
-</head>
+  return `${pageStart({ ...page, title: t('Why this model?'), place: 'editor' })}
 <body class="why">
 <h1>${escapeHtml(t('Why this model?'))}</h1>
 ${here === '' ? '' : `<p class="here">${escapeHtml(t('At the last place: {0}', here))}</p>`}

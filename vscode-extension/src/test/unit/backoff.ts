@@ -25,6 +25,10 @@ describe('Backoff', () => {
     assert.deepEqual(deaths(6), [500, 1000, 2000, 4000, null, null]);
   });
 
+  it('leaves nine tenths of the promised five seconds to the server’s own start, after a first death', () => {
+    assert.deepEqual(deaths(1), [5_000 / 10]);
+  });
+
   it('forgets deaths that are three minutes old', () => {
     deaths(4);
     now = 180_000;
