@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.engine import tiny
 
+# Two threads that wait for each other in every small fit take ten times as long on cores that others use too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # `quick` draws the same examples every time, so that a red test is red for everyone; `thorough` looks for new ones.
 settings.register_profile(
     "quick", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]

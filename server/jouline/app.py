@@ -1,10 +1,8 @@
 """The composition root: opens the parts, wires them, closes them. Nothing is constructed anywhere else."""
 
 import contextlib
-import threading
 import time
 import uuid
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -26,6 +24,7 @@ from jouline.engine.pair import Pair
 from jouline.errors import CatalogueError
 from jouline.opening import device, extra_share, open_pair, placing, unload_after_s
 from jouline.pipeline.account import Account, AlwaysLarge
+from jouline.pipeline.answers import Answered, Answers
 from jouline.pipeline.books import Books, SessionEnergy
 from jouline.pipeline.completer import Completer
 from jouline.pipeline.costs import Costs, file_names
@@ -37,13 +36,12 @@ from jouline.pipeline.serve import Pipeline
 from jouline.pipeline.surroundings import Surroundings
 from jouline.pipeline.warmup import warm_up
 from jouline.router.calibration import Calibration
+from jouline.router.gate_learned import Gate
 from jouline.router.learned import LearnedRouter
 from jouline.router.personal import Personal
 from jouline.router.router import Router
 from jouline.steering import Steering, large_quality, most_saving, natural_tokens, steer
 
-_REMEMBERED = 200  # answers that can still be explained
-_LATEST = 50  # answers that are told with all that led to them
 _RESIDENCY_EVERY_S = 60.0  # at most a ledger row for each
 
 
@@ -63,16 +61,6 @@ class Parts:
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """An answer with what it answered; `at_s` is in seconds since 1970."""
-
-    at_s: float
-    language: str
-    energy_saving: int
-    completion: Completion
-
-
 class App:
     """An opened pair with all that serves it. `submit` may be called from any thread; the work is done in one."""
 
@@ -88,11 +76,9 @@ class App:
         self._meters = meters
         self._ledger = ledger
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jouline-engine")
-        self._lock = threading.Lock()
         self._residency_due_s = 0.0
         self._pause = CancelToken()  # set as soon as somebody asks
-        self._answers: OrderedDict[tuple[str, int], Completion] = OrderedDict()
-        self._latest: deque[Answered] = deque(maxlen=_LATEST)
+        self._answers = Answers()
 
     @property
     def card(self) -> PairCard:
@@ -175,8 +161,13 @@ class App:
     @property
     def calibration(self) -> Calibration | None:
         """What requests promise that the gate lets through; None where no router was made for the pair."""
-        router, gate = self._parts.router, self._parts.pipeline.gate
-        return router.calibration.through(gate.routing) if isinstance(router, LearnedRouter) else None
+        router = self._parts.router
+        return router.calibration.through(self.gate.routing) if isinstance(router, LearnedRouter) else None
+
+    @property
+    def gate(self) -> Gate:
+        """What decides whether a request is worth a model."""
+        return self._parts.pipeline.gate
 
     @property
     def most_saving(self) -> float:
@@ -185,13 +176,11 @@ class App:
 
     def latest(self) -> tuple[Answered, ...]:
         """Return the latest answers, newest first."""
-        with self._lock:
-            return tuple(reversed(self._latest))
+        return self._answers.latest()
 
     def explain(self, uri: str, offset: int) -> Completion | None:
         """Return the last answer given at a place, None if there was none lately."""
-        with self._lock:
-            return self._answers.get((uri, offset))
+        return self._answers.at(uri, offset)
 
     def close(self) -> None:
         """Finish what runs, write the ledger, free the models."""
@@ -218,15 +207,7 @@ class App:
         queue_ms = (time.perf_counter() - submitted) * 1e3
         request = self._within_floor(request)
         completion = self._parts.pipeline.serve(request, cancel, queue_ms=queue_ms)
-        answered = Answered(
-            at_s=time.time(), language=request.language, energy_saving=request.energy_saving, completion=completion
-        )
-        with self._lock:
-            self._latest.append(answered)
-            self._answers[request.uri, request.offset] = completion
-            self._answers.move_to_end((request.uri, request.offset))
-            while len(self._answers) > _REMEMBERED:
-                self._answers.popitem(last=False)
+        self._answers.note(request, completion)
         self._afterwards(self._parts.learning.answered, request, completion)
         if completion.models_run:
             self._pause = CancelToken()

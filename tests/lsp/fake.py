@@ -13,7 +13,6 @@ from typing import Any
 from pygls.io_ import run_async
 from tests.lsp.editor import PATIENCE_S, Editor
 
-from jouline.app import Answered
 from jouline.cancel import Cancelled, CancelToken
 from jouline.cli.form import completion_fields
 from jouline.completion import Completion, CompletionRequest, Feedback, Method
@@ -23,6 +22,7 @@ from jouline.errors import CatalogueError
 from jouline.lsp.handlers import register
 from jouline.lsp.protocol import Recommended
 from jouline.lsp.server import Server
+from jouline.pipeline.answers import Answered
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,12 +10,12 @@ from tests.energy.fakes import FakeClock
 from tests.lsp.editor import PATIENCE_S
 from tests.lsp.fake import ScriptedEditor
 
-from jouline.app import Answered
 from jouline.cli.stats import document
 from jouline.completion import Completion, Timings
 from jouline.energy.entry import Entry
 from jouline.energy.ledger import Ledger
 from jouline.energy.meter import open_meters
+from jouline.pipeline.answers import Answered
 from jouline.router.calibration import BY_RULE, Calibration, MeanCosts, OperatingPoint
 
 CALIBRATION = Calibration(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jouline.cli import lab_gate_points
+
 
 def register(actions: Any, needs_libraries: Callable[..., Any]) -> None:
     """Add the action's parsers."""
@@ -17,6 +19,7 @@ def register(actions: Any, needs_libraries: Callable[..., Any]) -> None:
     train.add_argument("--test", type=Path, nargs="+", default=(), metavar="L", help="packages that decided nothing")
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
     train.set_defaults(run=needs_libraries(_train))
+    lab_gate_points.register(steps, needs_libraries)
     telemetry = steps.add_parser("telemetry", help="hold both stages against choices of real people")
     telemetry.add_argument("path", type=Path, metavar="T.jsonl.gz")
     telemetry.set_defaults(run=needs_libraries(_telemetry))

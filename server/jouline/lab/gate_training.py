@@ -31,8 +31,6 @@ SAVINGS = (0.0, 25.0, 50.0, 75.0, 100.0)
 LOST_BEFORE = (0.0, 0.01, 0.02, 0.05, 0.08)  # of accepted characters, by asking no model
 LOST_AFTER = (0.0, 0.0, 0.0, 0.01, 0.02)  # by not offering what was written; at 50 all that is sure enough is
 AFTER_A_PAUSE = (0.0, 0.02, 0.05, 0.2, 0.5)  # are asked for only once the person pauses
-# The router's own setting: what the gate saves costs few suggestions, what the small model saves costs many (LOG.md).
-ROUTE = (0.0, 0.0, 5.0, 40.0, 100.0)
 LEAST_TAKEN = 30
 _FOLDS = 5
 _DRAFT = "draft_"
@@ -127,18 +125,21 @@ def fit(of: Requests) -> Stages:
 
 
 def points(stages: Stages, of: Requests) -> tuple[GatePoint, ...]:
-    """Return thresholds by energy saving, each losing at most its share of what was accepted in `of`."""
+    """Return thresholds by energy saving, each losing at most its share of what was accepted in `of`.
+
+    The router stays at the energy saving itself until `gate_points` chooses both together.
+    """
     before, after = stages.before(of), stages.after(of)
-    found = zip(SAVINGS, LOST_BEFORE, LOST_AFTER, AFTER_A_PAUSE, ROUTE, strict=True)
+    found = zip(SAVINGS, LOST_BEFORE, LOST_AFTER, AFTER_A_PAUSE, strict=True)
     return tuple(
         GatePoint(
             energy_saving=saving,
             place=threshold(before, of.taken, lost),
             draft=threshold(after[of.offered], of.taken[of.offered], unshown),
             at_once=threshold(before, of.taken, waiting),
-            route=route,
+            route=saving,
         )
-        for saving, lost, unshown, waiting, route in found
+        for saving, lost, unshown, waiting in found
     )
 
 

@@ -1,0 +1,89 @@
+"""Chooses gate and router together, by energy saving, from replays of all their combinations on validation packages.
+
+Either alone saves badly: a strict gate before a large model may keep more keystrokes for the same work than a lenient
+one before a small model, or fewer. So each energy saving gets the cheapest combination that keeps its share of the
+keystrokes that always-large saves, the two ends aside, which the setting itself defines.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jouline.errors import ConfigError
+from jouline.lab.gate_training import SAVINGS
+from jouline.router.gate_learned import GateCard, GatePoint
+
+ROUTES = (0.0, 10.0, 25.0, 50.0, 75.0, 100.0)  # energy savings at which the router is tried behind each gate
+KEPT = {25.0: 0.98, 50.0: 0.95, 75.0: 0.80}  # of the keystrokes saved at 0; at 50 what the default may cost
+_ENDS = {0.0: (0.0, 0.0), 100.0: (100.0, 100.0)}  # always the large model; the least energy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combination:
+    """A gate's and a router's energy saving, what both together saved in keystrokes, and cost in CPU-seconds."""
+
+    gate: float
+    route: float
+    saved: float
+    cpu_seconds: float
+
+
+def name(gate: float, route: float) -> str:
+    """Return what a combination's cells are called."""
+    return f"gate {gate:g}, route {route:g}"
+
+
+def combinations(rows: Sequence[Mapping[str, Any]]) -> tuple[Combination, ...]:
+    """Add up the cells of replays, of those files and seeds that were typed under every combination."""
+    cells = {
+        (gate, route): {(row["file"], row["seed"]): row for row in rows if row["variant"] == name(gate, route)}
+        for gate in SAVINGS
+        for route in ROUTES
+    }
+    whole = set.intersection(*(set(of) for of in cells.values()))
+    if not whole:
+        raise ConfigError("No file was typed under every combination; give files with code in them.")
+    return tuple(
+        Combination(
+            gate=gate,
+            route=route,
+            saved=sum(of[key]["keystrokes_unaided"] - of[key]["keystrokes"] for key in whole),
+            cpu_seconds=sum(of[key]["cpu_seconds"] for key in whole),
+        )
+        for (gate, route), of in cells.items()
+    )
+
+
+def choose(found: Sequence[Combination]) -> dict[float, Combination]:
+    """Return the combination for each energy saving; neither gate nor router is more lenient than at a lower one."""
+    by_point = {(one.gate, one.route): one for one in found}
+    most = by_point[_ENDS[0.0]].saved
+    chosen: dict[float, Combination] = {}
+    last = by_point[_ENDS[0.0]]
+    for saving in SAVINGS:
+        if saving in _ENDS:
+            last = by_point[_ENDS[saving]]
+        else:
+            kept = [one for one in found if _follows(one, last) and one.saved >= KEPT[saving] * most]
+            last = min(kept, key=lambda one: one.cpu_seconds, default=last)
+        chosen[saving] = last
+    return chosen
+
+
+def _follows(one: Combination, last: Combination) -> bool:
+    return one.gate >= last.gate and one.route >= last.route
+
+
+def routed(card: GateCard, route: float) -> GateCard:
+    """Return the gate with the router at one energy saving, whatever the person's."""
+    return replace(card, points=tuple(replace(point, route=route) for point in card.points))
+
+
+def with_points(card: GateCard, chosen: Mapping[float, Combination]) -> GateCard:
+    """Return the gate with the chosen combinations as its points."""
+    points = tuple(_point(card, saving, one) for saving, one in sorted(chosen.items()))
+    return replace(card, points=points, made_from={**card.made_from, "points_chosen_together": True})
+
+
+def _point(card: GateCard, saving: float, one: Combination) -> GatePoint:
+    return replace(card.at(one.gate), energy_saving=saving, route=one.route)
