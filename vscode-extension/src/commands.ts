@@ -9,6 +9,7 @@ import { DECISIONS, type DecisionsResult, EXPLAIN, type ExplainParams, type Expl
 import type { ServerCommand, ServerMissing } from './resolve';
 import { completes, type Settings } from './settings';
 import { run } from './setup/run';
+import type { Walkthrough } from './walkthrough';
 import { whyHtml } from './why';
 import { writeSetting } from './writeSetting';
 
@@ -17,6 +18,7 @@ export interface CommandParts {
   readonly log: vscode.LogOutputChannel;
   readonly settings: () => Settings;
   readonly panel: EnergyPanel;
+  readonly walkthrough: Walkthrough;
   readonly restart: () => Promise<void>;
   /** Sets the server up anew, whatever was done before. */
   readonly install: () => Promise<void>;
@@ -41,8 +43,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable[] {
     'jouline.export': () => exportAccount(parts),
     'jouline.calibrate': () => calibrate(parts),
     'jouline.energyPermission': () => runInTerminal(parts, ['energy']),
-    'jouline.openWalkthrough': () => vscode.commands.executeCommand(
-      'workbench.action.openWalkthrough', 'jouline.jouline#start'),
+    'jouline.openWalkthrough': () => parts.walkthrough.open(),
   };
   return Object.entries(table).map(([name, does]) => vscode.commands.registerCommand(name, does));
 }

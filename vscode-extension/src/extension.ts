@@ -16,6 +16,7 @@ import { type ReadSetting, readSettings, type Settings, summary, toInitializatio
 import { type After, type Report, ShownSuggestion } from './shown';
 import { StatusItem } from './status';
 import type { Phase } from './statusView';
+import { Walkthrough } from './walkthrough';
 import { writeSetting } from './writeSetting';
 
 // VS Code awaits what deactivate returns, and nothing else: the server's end must be reachable from there.
@@ -24,6 +25,7 @@ let deactivation: (() => Promise<void>) | undefined;
 export function activate(context: vscode.ExtensionContext): void {
   const log = createLog();
   const status = new StatusItem(settings);
+  const walkthrough = new Walkthrough();
   const completions: InlineCompletions = createCompletions(log, status, (method, params) => {
     server.notify(method, params);
   });
@@ -44,9 +46,9 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(
     log, status, completions, server, panel,
     vscode.window.registerWebviewViewProvider(EnergyPanel.view, panel),
-    ...listen({ context, log, status, server, panel, restart }),
+    ...listen({ context, log, status, walkthrough, server, panel, restart }),
     ...registerCommands({
-      root: context.extensionUri, log, settings, panel, restart, request, server: resolve,
+      root: context.extensionUri, log, settings, panel, walkthrough, restart, request, server: resolve,
       install: () => {
         firstRun.forget();
         return restart();
@@ -66,12 +68,13 @@ interface Parts {
   readonly context: vscode.ExtensionContext;
   readonly log: vscode.LogOutputChannel;
   readonly status: StatusItem;
+  readonly walkthrough: Walkthrough;
   readonly server: ServerConnection;
   readonly panel: EnergyPanel;
   readonly restart: () => Promise<void>;
 }
 
-function listen({ context, log, status, server, panel, restart }: Parts): vscode.Disposable[] {
+function listen({ context, log, status, walkthrough, server, panel, restart }: Parts): vscode.Disposable[] {
   return [
     server.onStatus((params) => {
       status.statusChanged(params);
@@ -82,7 +85,8 @@ function listen({ context, log, status, server, panel, restart }: Parts): vscode
       status.phaseChanged(phase);
       panel.draw();
       panel.refresh();
-      tellKeys(phase);
+      walkthrough.phaseChanged(phase);
+      void setRunning(phase);
       if (phase.kind === 'running') tellOfOthersOnce(context);
       if (phase.kind === 'missing') void offerHelp(phase.message, phase.waysOut, { log, restart });
       if (phase.kind === 'dead') void offerHelp(phase.message, ['restart', 'log', 'settings'], { log, restart });
@@ -103,10 +107,9 @@ function listen({ context, log, status, server, panel, restart }: Parts): vscode
   ];
 }
 
-/** Keys and the walkthrough look at these. */
-function tellKeys({ kind }: Phase): void {
-  void vscode.commands.executeCommand('setContext', 'jouline.running', kind === 'running');
-  void vscode.commands.executeCommand('setContext', 'jouline.installed', kind !== 'installing' && kind !== 'missing');
+/** Keys look at this. */
+function setRunning(phase: Phase): Thenable<unknown> {
+  return vscode.commands.executeCommand('setContext', 'jouline.running', phase.kind === 'running');
 }
 
 function createCompletions(
