@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 from jouline.cancel import CancelToken
@@ -57,7 +56,6 @@ class Parts:
     learning: Learning
     person: Personal
     costs: Costs
-    on_gpu: bool
     problems: tuple[str, ...]
 
 
@@ -88,7 +86,11 @@ class App:
     @property
     def on_gpu(self) -> bool:
         """Whether the models lie on a GPU."""
-        return self._parts.on_gpu
+        return self._parts.pair.on_gpu
+
+    def memory_bytes(self, tier: Tier) -> int | None:
+        """Return what that model takes in memory now; 0 while it is unloaded, None where that is not known."""
+        return self._parts.pair.memory_bytes(tier)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -197,9 +199,7 @@ class App:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_raised: object) -> None:
         self.close()
 
     def _serve(self, request: CompletionRequest, cancel: CancelToken, submitted: float) -> Completion:
@@ -245,7 +245,7 @@ class App:
         old.learning.save()
         old.person.save()
         old.pair.close()
-        self._meters.use_gpu(self._parts.on_gpu)
+        self._meters.use_gpu(self.on_gpu)
 
 
 def build(
@@ -363,7 +363,6 @@ def _wire(
         learning=learning,
         person=steering.person,
         costs=costs,
-        on_gpu=pair.on_gpu,
         problems=tuple(problems),
     )
 

@@ -1,11 +1,13 @@
 """Opening a pair where it runs best: how many layers fit a graphics device, how many threads, how long it stays."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from jouline.catalogue.card import PairCard, StageCard
 from jouline.catalogue.gguf_header import read_header
 from jouline.catalogue.store import ModelStore
+from jouline.completion import Tier
 from jouline.config import Folders
 from jouline.energy.meter import Meters
 from jouline.engine.llama import supports_gpu
@@ -13,6 +15,8 @@ from jouline.engine.options import EngineOptions
 from jouline.engine.pair import Pair, PairFiles
 from jouline.errors import EngineError
 from jouline.hardware import gpu_memory, probe
+from jouline.measured import FILE_NAME as MEASURED_FILE
+from jouline.measured import Measured
 
 _MAX_CONTEXT_TOKENS = 4096
 _RESERVED_BYTES = 400_000_000  # of a device's memory: for what is computed on the way, and for the desktop
@@ -33,12 +37,37 @@ def open_pair(card: PairCard, folders: Folders) -> tuple[Pair, int]:
     free = _free_bytes() if card.kind == "separate" and supports_gpu() else 0
     small_layers, taken = fitting_layers(small, context_tokens, free)
     large_layers, _ = fitting_layers(large, context_tokens, free - taken)
+    measured = Measured(folders.data / MEASURED_FILE)
     try:
-        return Pair(_files(card, (small, large), context_tokens, (small_layers, large_layers))), context_tokens
+        files = _files(card, (small, large), context_tokens, (small_layers, large_layers))
+        return _opened(files, measured), context_tokens
     except EngineError:
         if not small_layers and not large_layers:
             raise
-        return Pair(_files(card, (small, large), context_tokens, (0, 0))), context_tokens
+        return _opened(_files(card, (small, large), context_tokens, (0, 0)), measured), context_tokens
+
+
+def _opened(files: PairFiles, measured: Measured) -> Pair:
+    """Open a pair with what was measured of its files before; what had to be measured now is noted.
+
+    Halves of one network go without flash attention unasked: behind their few hundred tokens it takes nothing off a
+    single token and makes the batches of keystrokes and drafts dearer (LOG.md), and they open in no time.
+    """
+    if files.kind == "exit":
+        return Pair(files)
+    small, large = (
+        replace(options, flash_attention=measured.flash_attention(path, options))
+        for path, options in ((files.small, files.small_options), (files.large, files.large_options))
+    )
+    pair = Pair(replace(files, small_options=small, large_options=large))
+    opened: tuple[tuple[Tier, Path, EngineOptions], ...] = (
+        ("small", files.small, small),
+        ("large", files.large, large),
+    )
+    for tier, path, options in opened:
+        if options.flash_attention is None:
+            measured.note(path, options, flash_attention=pair.flash_attention[tier])
+    return pair
 
 
 def fitting_layers(path: Path, context_tokens: int, free_bytes: int) -> tuple[int, int]:

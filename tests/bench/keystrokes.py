@@ -103,7 +103,7 @@ class Desk:
         return stroke
 
     def _evaluated(self) -> int:
-        return sum(context.evaluated for context in self._pair._contexts)
+        return sum(context.evaluated for context in self._pair._contexts.values())
 
 
 def type_again(desk: Desk, source: SourceFile, passages: list[Passage]) -> Iterator[Stroke]:

@@ -46,6 +46,7 @@ from jouline.pipeline.options import PipelineOptions
 OUT = 16
 PREFIX_TOKENS, SUFFIX_TOKENS = 1_440, 490  # what llama-server shows of each at most, less room to type
 CONTEXT = 4_096
+FLASH = {"on": True, "off": False, "measured": None}
 _RESAMPLES = 2_000
 
 Ask = Callable[[str, str], int]  # prefix and suffix; how many tokens came out
@@ -72,8 +73,8 @@ def unstopped() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def ours(path: Path, threads: int, tokens_out: int = OUT, *, flash: bool = False) -> Iterator[Program]:
-    """Open the file as a complete model, asked in the order suffix, prefix."""
+def ours(path: Path, threads: int, tokens_out: int = OUT, *, flash: bool | None = None) -> Iterator[Program]:
+    """Open the file as a complete model, asked in the order suffix, prefix; `flash` None is measured at opening."""
     fim = replace(load_catalogue().pair("embedded").small.fim, suffix_tokens=SUFFIX_TOKENS + 8)
     card = StageCard(id="bench", file=str(path), family="embedded", fim=fim, healing=False)
     options = EngineOptions(context_tokens=CONTEXT, threads=threads, flash_attention=flash)
@@ -184,11 +185,18 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--url", action="append", default=[], metavar="NAME=URL", help="a running llama-server")
     parser.add_argument("--threads", type=int, default=1, help="of ours; start the server with as many")
-    parser.add_argument("--flash-attention", action="store_true", help="as the server's default is")
+    parser.add_argument(
+        "--flash-attention",
+        nargs="?",
+        const="on",
+        default="measured",
+        choices=FLASH,
+        help="ours: as the server's default is, or without; else whichever is measured to be quicker",
+    )
     parser.add_argument("--keys", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    with ours(given.model, given.threads, flash=given.flash_attention) as first:
+    with ours(given.model, given.threads, flash=FLASH[given.flash_attention]) as first:
         programs = [first, *(server(*each.split("=", 1)) for each in given.url)]
         with contextlib.closing(Counter(given.model)) as counter:
             places = list(trace(counter.count, given.keys))

@@ -89,7 +89,7 @@ def one_token_overheads(path: Path, keys: int) -> list[float]:
 
     Context._decode = timed  # type: ignore[method-assign]
     try:
-        with ours(path, 1, tokens_out=1) as program, contextlib.closing(Counter(path)) as counter:
+        with ours(path, 1, tokens_out=1, flash=False) as program, contextlib.closing(Counter(path)) as counter:
             places = list(trace(counter.count, keys))
             program.ask(*places[0])
             overheads = []

@@ -82,7 +82,7 @@ class Soak:
             large_options=OPTIONS,
         )
         self._pair, self._cold = Pair(described), Pair(dataclasses.replace(described))
-        for context in self._pair._contexts:
+        for context in self._pair._contexts.values():
             context._abort = self._abort  # type: ignore[assignment]  # one that goes up by itself
             self._abort.install(context._pointer)
         self._completer = _completer(self._pair, layout)

@@ -171,6 +171,31 @@ def test_halves_that_do_not_fit_are_refused(tmp_path, tiny_files, weights, shape
         Pair(files(tiny_files, "exit", large=other))
 
 
+def test_a_pair_says_what_memory_it_takes(described):
+    """No less than its files' weights; nothing while unloaded; the same again once it is back."""
+    with contextlib.closing(Pair(described)) as pair:
+        taken = {tier: pair.memory_bytes(tier) for tier in ("small", "large")}
+        weights = sum({path: path.stat().st_size * 0.9 for path in (described.small, described.large)}.values())
+        assert weights < sum(taken.values()) < weights + 50_000_000
+        pair.unload("large")
+        assert (pair.memory_bytes("small"), pair.memory_bytes("large")) == (taken["small"], 0)
+        answer(pair, "large")
+        assert pair.memory_bytes("large") == taken["large"]
+
+
+def test_one_file_for_both_tiers_is_in_memory_once(tiny_files):
+    """The weights count once, and stay while either tier needs them."""
+    with contextlib.closing(Pair(files(tiny_files, "separate"))) as pair:
+        expected = answer(pair, "small"), answer(pair, "large")
+        assert pair._weights["small"] is pair._weights["large"]
+        weights = pair._weights["small"].bytes
+        assert pair.memory_bytes("small") - pair.memory_bytes("large") == weights
+        pair.unload("large")
+        assert not pair.resident("large")
+        assert answer(pair, "small").text == expected[0].text
+        assert answer(pair, "large").text == expected[1].text
+
+
 def test_separate_models_may_differ_in_every_way(tmp_path, tiny_files):
     """Two complete models need not share width or vocabulary."""
     other = tiny.write(tmp_path / "other.gguf", tiny.network(1, 2, width=64), width=64, words=300)

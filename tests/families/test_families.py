@@ -14,6 +14,7 @@ from jouline.catalogue.gguf_header import read_header
 from jouline.catalogue.own import own_card
 from jouline.completion import CompletionRequest
 from jouline.config import Folders
+from jouline.engine import attention
 from jouline.engine.generate import Limits
 from jouline.engine.pair import Pair
 from jouline.opening import open_pair
@@ -60,6 +61,12 @@ def open_family(folder: Path, family: FamilyCard, end: str) -> Opened:
     card = PairCard(id="tiny", kind="separate", small=stage, large=stage)
     pair, context_tokens = open_pair(card, Folders.find({"JOULINE_HOME": str(folder)}))
     return Opened(card, pair, Completer(pair, {"small": stage, "large": stage}, PipelineOptions(), context_tokens))
+
+
+@pytest.fixture(autouse=True)
+def no_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have one round of measuring do at opening: what is measured of a model of a few kilobytes says nothing."""
+    monkeypatch.setattr(attention, "_BUDGET_S", 0.0)
 
 
 @pytest.fixture(params=sorted(CATALOGUE.families))

@@ -60,6 +60,7 @@ def ledger(tmp_path):
 def opened(editor: ScriptedEditor, ledger, tmp_path):
     """Give the scripted application what the panel reads of a real one."""
     app = editor.app
+    app.memory_bytes = {"small": 12_000_000, "large": 0}.get
     app.ledger, app.session, app.calibration, app.most_saving = ledger, "a", CALIBRATION, 75.0
     app.meters = open_meters(tmp_path / "sys", {}, FakeClock(), sampling=False)
     app.card = SimpleNamespace(id="embedded", small=SimpleNamespace(id="front"), large=SimpleNamespace(id="back"))
@@ -126,6 +127,8 @@ async def test_the_outlook_is_the_calibration_in_joules(editor: ScriptedEditor, 
         "large": "back",
         "hasRouter": True,
         "mostSaving": 75.0,
+        "smallMemoryBytes": 12_000_000,
+        "largeMemoryBytes": 0,
     }
     assert [meter["counted"] for meter in told["meters"]] == [True]
     assert all(missing["reason"] and missing["remedy"] != "" for missing in told["missing"])

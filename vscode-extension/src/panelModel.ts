@@ -3,7 +3,7 @@
 import { type SliderView, sliderView } from './outlook';
 import type { Translate } from './l10n';
 import type {
-  Account, MeterCard, MissingMeter, PullingParams, Recommended, Report, Share, Slot,
+  Account, MeterCard, MissingMeter, PairInUse, PullingParams, Recommended, Report, Share, Slot,
 } from './protocol';
 import { estimated, joules, milliseconds, percent, quantity, size, UNKNOWN } from './quantities';
 import type { Settings } from './settings';
@@ -270,7 +270,7 @@ function missingRow({ name, reason, remedy }: MissingMeter, t: Translate): Meter
 
 function pairView({ report, recommended, pulling }: PanelFacts, t: Translate): PairView {
   const { pair } = report;
-  const inUse = pair === null ? t('The models are not loaded.') : t('{0} (small) and {1} (large)', pair.small, pair.large);
+  const inUse = pair === null ? t('The models are not loaded.') : pairInUse(pair, t);
   const router = pair === null || pair.hasRouter
     ? ''
     : t('No router was made for this pair: the small model’s own confidence decides until you calibrate.');
@@ -286,6 +286,13 @@ function pairView({ report, recommended, pulling }: PanelFacts, t: Translate): P
   return recommended.present
     ? { ...base, offer, action: 'use', actionName: t('Use {0}', recommended.pair) }
     : { ...base, offer, action: 'pull', actionName: t('Download {0}{1}', recommended.pair, bytes) };
+}
+
+function pairInUse({ small, large, smallMemoryBytes, largeMemoryBytes }: PairInUse, t: Translate): string {
+  const names = t('{0} (small) and {1} (large)', small, large);
+  if (smallMemoryBytes === null || largeMemoryBytes === null) return names;
+  if (largeMemoryBytes === 0) return t('{0}, the large one unloaded: {1} of memory', names, size(smallMemoryBytes));
+  return t('{0}: {1} and {2} of memory', names, size(smallMemoryBytes), size(largeMemoryBytes));
 }
 
 function progress(pulling: PullingParams | undefined, t: Translate): PairView['progress'] {

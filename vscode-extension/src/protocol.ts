@@ -123,13 +123,15 @@ export interface Outlook {
   quality: number | null;
 }
 
-/** `mostSaving` is the highest energy saving that the quality floor allows. */
+/** `mostSaving` is the highest energy saving that the quality floor allows; an unloaded model takes 0 bytes. */
 export interface PairInUse {
   id: string;
   small: string;
   large: string;
   hasRouter: boolean;
   mostSaving: number;
+  smallMemoryBytes: number | null;
+  largeMemoryBytes: number | null;
 }
 
 /** The result of jouline/report: all that the energy panel shows; null and empty until models are loaded. */

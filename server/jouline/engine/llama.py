@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jouline.cancel import Cancelled
+from jouline.engine.buffers import Buffers
 from jouline.engine.options import EngineOptions
 from jouline.engine.pace import Pace
 from jouline.errors import EngineError
@@ -31,12 +32,13 @@ _BYTES = ctypes.POINTER(ctypes.c_uint8)
 
 
 @functools.cache
-def _backend() -> Any:
-    """Start llama.cpp once and keep its log away from stdout and stderr; returns the callback, which must live on."""
-    silence = ffi.llama_log_callback(lambda _level, _text, _data: None)
-    ffi.llama_log_set(silence, None)
+def _backend() -> tuple[Buffers, Any]:
+    """Start llama.cpp once and keep its log away from stdout and stderr; the callback must live on."""
+    buffers = Buffers()
+    callback = ffi.llama_log_callback(lambda _level, text, _data: buffers.hear(text))
+    ffi.llama_log_set(callback, None)
     ffi.llama_backend_init()
-    return silence
+    return buffers, callback
 
 
 def supports_gpu() -> bool:
@@ -50,10 +52,13 @@ class Weights:
 
     def __init__(self, path: Path, *, gpu_layers: int = 0, vocabulary_only: bool = False) -> None:
         """Open `path`, or only its tokeniser; raises EngineError with one plain sentence when that fails."""
-        _backend()
+        self._buffers, _ = _backend()
         self.path = path
         self.gpu_layers = gpu_layers
+        self.shared = False  # by two contexts: then `unload` keeps them
+        before = self._buffers.bytes
         self.pointer: Any = _opened(path, gpu_layers=gpu_layers, vocabulary_only=vocabulary_only)
+        self.bytes = self._buffers.since(before)  # what they take in memory while loaded; None is unknown
         self._words: Any = None  # a model opened for its tokeniser alone, while the weights are unloaded
         self._vocab = ffi.llama_model_get_vocab(self.pointer)
         self.vocabulary_size: int = ffi.llama_vocab_n_tokens(self._vocab)
@@ -63,6 +68,8 @@ class Weights:
             ffi.llama_model_is_recurrent(self.pointer) or ffi.llama_model_is_hybrid(self.pointer)
         )  # its state is one of all that was read, no part of which can be taken back
         self.trained_context: int = ffi.llama_model_n_ctx_train(self.pointer)
+        self.windowed = ffi.llama_model_n_swa(self.pointer) > 0  # some layers look back only so far
+        self.parameters: int = ffi.llama_model_n_params(self.pointer)
 
     def tokenise(self, text: str) -> list[int]:
         """Return the ids of `text`; what looks like a control token in it stays plain text.
@@ -105,8 +112,8 @@ class Weights:
         return frozenset(t for t in range(self.vocabulary_size) if is_end(self._vocab, t))
 
     def unload(self) -> None:
-        """Free the weights until `load`; the tokeniser stays. No context on them may be open."""
-        if self.pointer:
+        """Free the weights until `load`, unless they are shared; the tokeniser stays. No context may use them."""
+        if self.pointer and not self.shared:
             self._words = _opened(self.path, gpu_layers=0, vocabulary_only=True)
             self._vocab = ffi.llama_model_get_vocab(self._words)
             ffi.llama_model_free(self.pointer)
@@ -198,9 +205,12 @@ class Context:
         self.stored = 0  # positions whose hidden states were read by the last `decode_tokens`
 
     def _open(self) -> None:
+        buffers, _ = _backend()
+        before = buffers.bytes
         self._pointer = ffi.llama_init_from_model(self.weights.pointer, self._params)
         if not self._pointer:
             raise EngineError(f"There is not enough memory to run {self.weights.path.name}; choose a smaller model.")
+        self.bytes = buffers.since(before)  # of keys, values and what is computed on the way; None is unknown
         self._memory = ffi.llama_get_memory(self._pointer)
         self._abort.install(self._pointer)
 
@@ -313,10 +323,24 @@ class Context:
         """Take up a timeline that `pack` returned in the place of what is there; False, all forgotten, on failure."""
         self._wake()
         ffi.llama_memory_clear(self._memory, False)
-        if ffi.llama_state_seq_set_data(self._pointer, packed.ctypes.data_as(_BYTES), packed.nbytes, 0):
+        if self._take(packed, 0):
             return True
         ffi.llama_memory_clear(self._memory, True)
         return False
+
+    def double(self) -> bool:
+        """Have all keys and values twice, at the positions where they are, with nothing evaluated; False on failure.
+
+        Needs `twin`. What is decoded then attends to twice as much and means nothing: for timing only.
+        """
+        if not self._take(self.pack(), 1):
+            return False
+        ffi.llama_memory_seq_cp(self._memory, 1, 0, -1, -1)
+        return bool(ffi.llama_memory_seq_rm(self._memory, 1, -1, -1))
+
+    def _take(self, packed: npt.NDArray[np.uint8], sequence: int) -> bool:
+        data = packed.ctypes.data_as(_BYTES)
+        return bool(ffi.llama_state_seq_set_data(self._pointer, data, packed.nbytes, sequence))
 
     def close(self) -> None:
         """Free the context and its batches."""
@@ -337,6 +361,7 @@ def _context_params(options: EngineOptions, *, states: bool) -> Any:
         ffi.LLAMA_FLASH_ATTN_TYPE_ENABLED if options.flash_attention else ffi.LLAMA_FLASH_ATTN_TYPE_DISABLED
     )
     params.type_k = params.type_v = ffi.GGML_TYPE_F32 if options.cache_bits == 32 else ffi.GGML_TYPE_F16
+    params.n_seq_max, params.kv_unified = 2 if options.twin else 1, options.twin
     params.embeddings = states
     params.no_perf = True
     return params

@@ -8,8 +8,8 @@ from typing import Literal
 class EngineOptions:
     """Sizes and threads of one context.
 
-    `ubatch_tokens` of 128 costs no prefill speed on CPU and lets an abort keep more finished work. Flash attention is
-    off because 2 to 63 new rows on a cached context, the keystroke case, take its slow path on CPU. Both measured.
+    `ubatch_tokens` of 128 costs no prefill speed on CPU and lets an abort keep more finished work. `flash_attention`
+    None is measured when a complete model is opened (`attention`); it is off for halves, where it never paid (LOG.md).
     """
 
     context_tokens: int = 2048
@@ -17,6 +17,7 @@ class EngineOptions:
     ubatch_tokens: int = 128
     threads: int = 1
     gpu_layers: int = 0
-    flash_attention: bool = False
+    flash_attention: bool | None = False
+    twin: bool = False  # whether a second sequence shares the room, as `Context.double` needs
     cache_bits: Literal[16, 32] = 16  # of keys and values; 32 makes warm equal cold to the last digits
     shelf_bytes: int = 64_000_000  # most that timelines put aside may take, for going back to a place

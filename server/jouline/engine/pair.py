@@ -6,13 +6,14 @@ whatever the front has evaluated counts for both. Kind `separate`: two complete 
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from jouline.cancel import CancelToken
 from jouline.completion import Generation, Prompt, Tier
+from jouline.engine.attention import quicker_with_flash
 from jouline.engine.candidates import candidates
 from jouline.engine.draft import Lookup, Worth
 from jouline.engine.draft_cost import measure
@@ -50,11 +51,12 @@ class Pair:
         """Open both models; raises EngineError with one plain sentence when that cannot be done."""
         self._abort = AbortFlag()
         self._weights: dict[Tier, Weights] = {}
-        self._contexts: list[Context] = []
+        self._contexts: dict[Tier, Context] = {}
         self._sessions: dict[Tier, TokenSession | ExitSession] = {}
         self._vocabularies: dict[Tier, Vocabulary] = {}
         self._two_stage: TwoStageSession | None = None
         self.exits: ExitAgent | None = None  # which tokens of an exit pair end at its front
+        self.flash_attention: dict[Tier, bool] = {}  # as given, else as measured
         try:
             self._open(files)
             self._two_stage = self._draft(files)
@@ -148,8 +150,19 @@ class Pair:
         return any(on for on, _ in self.offloaded.values())
 
     def resident(self, tier: Tier) -> bool:
-        """Whether that model's weights are in memory now."""
-        return self._weights[tier].pointer is not None
+        """Whether that model is in memory now."""
+        return self._contexts[tier].resident
+
+    def memory_bytes(self, tier: Tier) -> int | None:
+        """Return what that model takes in memory now: weights, keys, values, what is computed on the way; its half.
+
+        Nothing while it is unloaded, None where llama.cpp does not say. What both tiers share counts for the small one.
+        """
+        if not self.resident(tier):
+            return 0
+        weights, own = self._weights[tier], self._contexts[tier].bytes
+        taken = 0 if tier == "large" and weights.shared else weights.bytes
+        return None if taken is None or own is None else taken + own
 
     def halves(self) -> tuple[TokenSession, ExitSession, TwoStageSession, Vocabulary] | None:
         """Return the sessions of front, whole network and two stages, and the vocabulary; None unless it drafts so."""
@@ -167,7 +180,7 @@ class Pair:
 
     def close(self) -> None:
         """Free both models."""
-        for context in self._contexts:
+        for context in self._contexts.values():
             context.close()
         for weights in self._weights.values():
             weights.close()
@@ -176,8 +189,7 @@ class Pair:
         self._weights.clear()
 
     def _open(self, files: PairFiles) -> None:
-        self._load("small", files.small, files.small_options)
-        self._load("large", files.large, files.large_options)
+        self._load(files)
         if files.kind == "exit":
             self._open_exit(files)
             return
@@ -185,6 +197,10 @@ class Pair:
         self._open_separate("large", files.large_options, files.large_ends)
 
     def _open_separate(self, tier: Tier, options: EngineOptions, ends: tuple[str, ...]) -> None:
+        if options.flash_attention is None:
+            weights = self._weights[tier]
+            found = quicker_with_flash(weights, options, self._abort, clock=_clock(options))
+            options = replace(options, flash_attention=found)
         self._sessions[tier] = TokenSession(self._context(tier, options))
         self._vocabularies[tier] = _vocabulary(self._weights[tier], ends)
 
@@ -205,8 +221,7 @@ class Pair:
         if not files.drafts or self._weights["large"].recurrent:
             return None
         drafter = small if self._can_draft() and isinstance(small, TokenSession) else None
-        alone = files.large_options.threads == 1 and not files.large_options.gpu_layers
-        clock = time.thread_time if alone else time.perf_counter
+        clock = _clock(files.large_options)
         capacity = min(files.small_options.context_tokens, files.large_options.context_tokens)
         costs = measure(drafter, large, deep=min(_DEEP, capacity * 3 // 4), clock=clock)
         share = large.front_share if isinstance(large, ExitSession) else 0.0
@@ -226,16 +241,28 @@ class Pair:
         alike = self._vocabularies["small"].pieces == self._vocabularies["large"].pieces
         return alike and not self._weights["small"].recurrent
 
-    def _load(self, tier: Tier, path: Path, options: EngineOptions) -> None:
-        self._weights[tier] = Weights(path, gpu_layers=options.gpu_layers)
+    def _load(self, files: PairFiles) -> None:
+        """Load both files; one that serves both tiers is in memory once."""
+        small, large = files.small_options.gpu_layers, files.large_options.gpu_layers
+        self._weights["small"] = Weights(files.small, gpu_layers=small)
+        if (files.large, large) == (files.small, small):
+            self._weights["small"].shared = True
+            self._weights["large"] = self._weights["small"]
+        else:
+            self._weights["large"] = Weights(files.large, gpu_layers=large)
 
     def _context(self, tier: Tier, options: EngineOptions, *, states: bool = False) -> Context:
-        context = Context(self._weights[tier], options, self._abort, states=states)
-        self._contexts.append(context)
-        return context
+        self.flash_attention[tier] = bool(options.flash_attention)
+        self._contexts[tier] = Context(self._weights[tier], options, self._abort, states=states)
+        return self._contexts[tier]
 
     def _tokeniser(self, tier: Tier) -> Weights:
         return self._weights["small" if self.one_vocabulary else tier]
+
+
+def _clock(options: EngineOptions) -> Callable[[], float]:
+    """Return the thread's own clock where one thread does all the work, else wall time."""
+    return time.thread_time if options.threads == 1 and not options.gpu_layers else time.perf_counter
 
 
 def _vocabulary(weights: Weights, ends: tuple[str, ...]) -> Vocabulary:

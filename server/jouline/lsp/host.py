@@ -7,7 +7,7 @@ from typing import Protocol
 
 from jouline.cancel import CancelToken
 from jouline.catalogue.card import PairCard
-from jouline.completion import Completion, CompletionRequest, Feedback, Method
+from jouline.completion import Completion, CompletionRequest, Feedback, Method, Tier
 from jouline.config import Config
 from jouline.energy.ledger import Ledger
 from jouline.energy.meter import Meters, Switch
@@ -94,6 +94,9 @@ class App(Protocol):
     def most_saving(self) -> float: ...  # noqa: D102
     @property
     def card(self) -> PairCard: ...  # noqa: D102
+
+    def memory_bytes(self, tier: Tier) -> int | None:
+        """Return what a model takes in memory now."""
 
     def latest(self) -> "Sequence[Answered]":
         """Return the latest answers, newest first."""

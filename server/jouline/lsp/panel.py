@@ -80,6 +80,8 @@ def _report(app: App) -> Report:
             id=app.card.id,
             small=app.card.small.id,
             large=app.card.large.id,
+            small_memory_bytes=app.memory_bytes("small"),
+            large_memory_bytes=app.memory_bytes("large"),
             has_router=app.calibration is not None,
             most_saving=app.most_saving,
         ),

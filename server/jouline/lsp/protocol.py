@@ -163,13 +163,18 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairInUse:
-    """The pair that answers; `most_saving` is the highest energy saving that the quality floor allows."""
+    """The pair that answers; `most_saving` is the highest energy saving that the quality floor allows.
+
+    What a model takes in memory now is 0 while it is unloaded, null where that is not known.
+    """
 
     id: str
     small: str
     large: str
     has_router: bool
     most_saving: float
+    small_memory_bytes: int | None = None
+    large_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

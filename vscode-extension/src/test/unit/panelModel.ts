@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { english } from '../../l10n';
 import { NO_REPORT } from '../../noReport';
 import { type PanelFacts, panelModel } from '../../panelModel';
-import type { Account, Report } from '../../protocol';
+import type { Account, PairInUse, Report } from '../../protocol';
 import { readSettings } from '../../settings';
 
 const now = new Date(2026, 10, 20, 14, 30);
@@ -19,6 +19,10 @@ const account: Account = {
     { route: 'residency', requests: 0, joules: 20 },
   ],
 };
+const pair: PairInUse = {
+  id: 'embedded', small: 'front', large: 'back', hasRouter: true, mostSaving: 100,
+  smallMemoryBytes: 12.4e6, largeMemoryBytes: 14.6e6,
+};
 const report: Report = {
   ...NO_REPORT,
   machine: 'ada (a processor)', session: account, today: account, allTime: account,
@@ -32,7 +36,7 @@ const report: Report = {
     { energySaving: 100, joules: 0.025, quality: 0.1 },
   ],
   outlookMethod: 'estimated',
-  pair: { id: 'embedded', small: 'front', large: 'back', hasRouter: true, mostSaving: 100 },
+  pair,
 };
 const facts = (more: Partial<PanelFacts> = {}): PanelFacts => ({
   report, settings: readSettings(() => undefined), notice: '', recommended: undefined, pulling: undefined,
@@ -111,9 +115,8 @@ describe('the slider', () => {
   });
 
   it('predicts no more than the quality floor allows, and says so', () => {
-    const pair = { id: 'embedded', small: 'front', large: 'back', hasRouter: true, mostSaving: 50 };
     const settings = { ...readSettings(() => undefined), qualityFloor: 90, energySaving: 100 };
-    const { predictions, floor } = model({ report: { ...report, pair }, settings }).slider;
+    const { predictions, floor } = model({ report: { ...report, pair: { ...pair, mostSaving: 50 } }, settings }).slider;
     assert.equal(predictions.at(100)?.energy, '~40 mJ a request');
     assert.equal(floor.note, 'The quality floor holds energy saving at 50.');
   });
@@ -131,6 +134,13 @@ describe('meters and models', () => {
       { name: 'cpu-time', text: 'estimated: this process', remedy: '' },
       { name: 'rapl', text: 'cannot be read: permission denied', remedy: 'Run chmod.' },
     ]);
+  });
+
+  it('say what memory the pair takes, as far as that is known', () => {
+    const inUse = (more: Partial<PairInUse>) => model({ report: { ...report, pair: { ...pair, ...more } } }).pair.inUse;
+    assert.equal(inUse({}), 'front (small) and back (large): 12 MB and 15 MB of memory');
+    assert.equal(inUse({ largeMemoryBytes: 0 }), 'front (small) and back (large), the large one unloaded: 12 MB of memory');
+    assert.equal(inUse({ smallMemoryBytes: null }), 'front (small) and back (large)');
   });
 
   it('offer the recommended pair: look, download with progress, use', () => {
