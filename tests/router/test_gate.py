@@ -27,6 +27,11 @@ GOES_ON = [
     "total = first + $0   \n",
     "import sys\n\n    $0",
     "# this is what happens when $0\n",
+    "function read(path$0) {\n}\n",
+    "while (read(fd, buf, $0)) {\n}\n",
+    "    } else if ($0) {\n    }\n",
+    "for name := range names$0 {\n}\n",
+    "fn read<'a>(path: &'a str$0) {  \n}\n",
 ]
 
 HELD_BACK = [
@@ -40,6 +45,11 @@ HELD_BACK = [
     ("import os\nprint(sorted(names))$0\n", "closing bracket"),
     ("import os\nvalues = [1, 2, 3]$0\n", "closing bracket"),
     ("import os\nprint(names);$0", "semicolon"),
+    ("int main(void)$0 {\n}\n", "closing bracket"),
+    ("if (names.length) $0{\n}\n", "closing bracket"),
+    ("const options = merge($0{})\n", "right of the cursor"),
+    ("const options = merge($0{ deep: true })\n", "right of the cursor"),
+    ("const options = $0{ deep }\n", "right of the cursor"),
 ]
 
 

@@ -41,7 +41,8 @@ def _inside_word(request: CompletionRequest) -> str | None:
 
 
 def _code_to_the_right(request: CompletionRequest) -> str | None:
-    return "Code stands right of the cursor." if set(request.rest_of_line) - _CLOSERS else None
+    closed = request.rest_of_line.rstrip().removesuffix("{")  # at the line's end it opens the block of this head
+    return "Code stands right of the cursor." if set(closed) - _CLOSERS else None
 
 
 def _too_little_before(request: CompletionRequest) -> str | None:
@@ -52,8 +53,10 @@ def _too_little_before(request: CompletionRequest) -> str | None:
 
 
 def _finished_statement(request: CompletionRequest) -> str | None:
-    left = request.line_prefix
-    if request.rest_of_line.strip():
+    left, rest = request.line_prefix, request.rest_of_line.strip()
+    if rest == "{" and left.rstrip()[-1:] in _PAIRS and _balanced(left):
+        return "The block's head is finished by its closing bracket."
+    if rest:
         return None
     if left.endswith(";"):
         return "The statement is finished by its semicolon."
