@@ -180,8 +180,9 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """What the person did with a suggestion; `chars` is how much of it was taken."""
+    """What the person did with a suggestion; `chars` is how much was taken, `candidate` of which of its texts."""
 
     completion_id: str
     outcome: Literal["shown", "accepted", "partial", "rejected"]
     chars: int = 0
+    candidate: int = 0

@@ -69,6 +69,6 @@ def test_candidates_are_told_apart():
     offers.offered(answer("a", "one", "three", "seven"), "")
     assert offers.accepted("a.7") is None
     taken = offers.partially_accepted("a.1", 2)
-    assert taken == Feedback(completion_id="a", outcome="partial", chars=2)
+    assert taken == Feedback(completion_id="a", outcome="partial", chars=2, candidate=1)
     assert offers.accepted("a.1") == Feedback(completion_id="a", outcome="accepted", chars=5)
     assert offers.accepted("a") is None

@@ -97,6 +97,49 @@ def test_an_edit_out_of_the_model_s_sight_keeps_the_answer():
     assert cache.get(place(f"import os\n{above}x = com$0\n")).text == "pute(y)"
 
 
+OTHERS = ("compare(z)", "compute(a)", "total(\n    a,\n)")
+CHOICES = [
+    ("x = $0\n", "compute(y)"),
+    ("x = comp$0\n", "ute(y)"),  # all begin so: the first counts
+    ("x = compa$0\n", "re(z)"),
+    ("x = compute(a$0\n", ")"),
+    ("x = total(\n    $0\n", "a,\n)"),  # line by line
+    ("x = none$0\n", None),
+]
+
+
+@pytest.mark.parametrize(("now", "left"), CHOICES)
+def test_what_was_offered_beside_is_typed_through_too(now, left):
+    """The rest of another candidate answers where the typing follows it and not the first."""
+    found = remembered("x = $0\n", "compute(y)", others=OTHERS).get(place(now))
+    assert (None if found is None else found.text) == left
+    assert found is None or found.others == () or now == "x = $0\n"
+
+
+def test_the_text_of_which_a_part_was_taken_comes_first():
+    """Whatever else begins alike; each time more of it is taken, and unasked though it was unsure."""
+    cache = CompletionCache()
+    offer = entry("compute(y)", others=OTHERS, sure=False)
+    cache.put(place("x = $0\n"), offer, "7")
+    assert cache.get(place("x = compute($0\n")) is None
+    for typed, left in (("comp", "ute(a)"), ("compute(", "a)")):
+        cache.chosen("7", 2)
+        assert cache.get(place(f"x = {typed}$0\n")).text == left
+    cache.chosen("7", 0)
+    assert cache.get(place("x = compute($0\n")).text == "y)"
+
+
+def test_a_choice_of_what_is_not_known_changes_nothing():
+    """An offer of long ago, or a candidate that there never was."""
+    cache = CompletionCache()
+    for number in range(9):
+        cache.put(place(f"x{number} = $0\n"), entry("compute(y)", others=OTHERS), str(number))
+    for completion, candidate in (("0", 2), ("8", 4), ("none", 0)):
+        cache.chosen(completion, candidate)
+    for number in (0, 8):
+        assert cache.get(place(f"x{number} = comp$0\n")).text == "ute(y)"
+
+
 def test_what_is_left_keeps_its_origin():
     """Tier, model and confidence of a typed-through offer are the offer's own."""
     found = remembered("x = $0\n", "compute(y)", tier="large", confidence=0.4).get(place("x = c$0\n"))

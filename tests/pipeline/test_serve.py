@@ -9,7 +9,7 @@ import pytest
 from tests.pipeline.places import place
 
 from jouline.cancel import Cancelled, CancelToken
-from jouline.completion import Generation, Prompt
+from jouline.completion import Feedback, Generation, Prompt
 from jouline.energy.costbook import CostBook
 from jouline.energy.ledger import Ledger
 from jouline.energy.meter import open_meters
@@ -345,6 +345,30 @@ def test_several_candidates_are_never_answered_from_the_cache(pipeline, models):
     models.others = ("another",)
     answer = ask(pipeline, trigger="invoked", candidates=3)
     assert (answer.action, len(answer.others)) == ("generate", 1)
+
+
+def test_the_rest_of_another_candidate_needs_no_model(pipeline, models):
+    """A word of the second or third was taken: its rest is offered from the cache, though the first begins alike."""
+    models.small, models.others = written("total(values)", 0.99), ("total(values, start=1)", "sorted(values)")
+    answer = ask(pipeline, trigger="invoked", candidates=3)
+    assert len(answer.others) == 2
+    asked = len(models.asked)
+    third = ask(pipeline, "import os\nresult = sorted$0\n")
+    assert (third.text, third.action) == ("(values)", "cache")
+    assert ask(pipeline, "import os\nresult = total$0\n").text == "(values)"
+    pipeline.feedback(Feedback(completion_id=answer.id, outcome="partial", chars=5, candidate=1))
+    second = ask(pipeline, "import os\nresult = total$0\n")
+    assert (second.text, second.action, second.models_run) == ("(values, start=1)", "cache", ())
+    assert len(models.asked) == asked
+
+
+def test_a_part_taken_of_an_unsure_text_makes_it_welcome(pipeline, models):
+    """Its rest is offered unasked; before, it would only have answered who asks by hand."""
+    models.small = written("compute(x)", 0.001)
+    answer = ask(pipeline, trigger="invoked")
+    assert ask(pipeline, "import os\nresult = compute$0\n").text == ""
+    pipeline.feedback(Feedback(completion_id=answer.id, outcome="partial", chars=7))
+    assert ask(pipeline, "import os\nresult = compute($0)\n").text == "x)"
 
 
 def test_a_block_is_written_where_one_begins(pipeline, models):

@@ -5,7 +5,7 @@ counts as shown. Each outcome of an offer is reported once.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jouline.completion import Completion, Feedback
 from jouline.lsp.positions import code_points
@@ -52,7 +52,8 @@ class Offers:
         if offer is None or text is None or "accepted" in offer.told:
             return None
         chars = code_points(offer.lead + text, accepted_length, "utf-16") - len(offer.lead)
-        return self._once(completion_id, "partial", chars, f"partial {chars}") if chars > 0 else None
+        feedback = self._once(completion_id, "partial", chars, f"partial {chars}") if chars > 0 else None
+        return replace(feedback, candidate=_number(item)) if feedback else None
 
     def rejected(self, item: str) -> Feedback | None:
         """Note that it was turned away, with all its candidates; what was accepted before stays accepted."""
@@ -63,9 +64,8 @@ class Offers:
     def _text(self, item: str) -> str | None:
         """Return the text of an item, None if nothing of that id was offered."""
         offer = self._offers.get(_completion(item))
-        number = item.partition(".")[2] or "0"
-        known = offer is not None and number.isdecimal() and len(number) < 3 and int(number) < len(offer.texts)
-        return offer.texts[int(number)] if offer and known else None
+        number = _number(item)
+        return offer.texts[number] if offer and 0 <= number < len(offer.texts) else None
 
     def _once(self, completion_id: str, outcome: str, chars: int, mark: str = "") -> Feedback | None:
         offer = self._offers.get(completion_id)
@@ -73,6 +73,12 @@ class Offers:
             return None
         offer.told.add(mark or outcome)
         return Feedback(completion_id=completion_id, outcome=outcome, chars=chars)  # type: ignore[arg-type]
+
+
+def _number(item: str) -> int:
+    """Return which of a completion's candidates an item is, -1 where its id is none of ours."""
+    number = item.partition(".")[2] or "0"
+    return int(number) if number.isdecimal() and len(number) < 3 else -1
 
 
 def _completion(item: str) -> str:

@@ -15,6 +15,7 @@ _BEFORE_CHARS = 2_000
 _AFTER_CHARS = 400
 _WALK_BACK_CHARS = 128
 _FORWARD_LINES = 8
+_CHOOSABLE = 8  # latest offers of which a person may still take a part
 
 _Key = tuple[str, int, int, str]
 
@@ -24,7 +25,7 @@ class CacheEntry:
     """A text that a model offered at one place, and how sure it was.
 
     One that is not `sure` was shown only because it was asked for by hand. `p_accept` is the gate's chance, None where
-    it was not asked.
+    it was not asked. `others` were offered beside it; what is typed may follow one of them.
     """
 
     text: str
@@ -35,6 +36,7 @@ class CacheEntry:
     energy_saving: int
     sure: bool = True
     p_accept: float | None = None
+    others: tuple[str, ...] = ()
 
 
 class CompletionCache:
@@ -43,15 +45,39 @@ class CompletionCache:
     def __init__(self, entries: int = 256) -> None:
         self._limit = entries
         self._entries: OrderedDict[_Key, CacheEntry] = OrderedDict()
+        self._offers: OrderedDict[str, tuple[CompletionRequest, CacheEntry]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, request: CompletionRequest, entry: CacheEntry) -> None:
-        """Remember what was offered at the request's place; an empty text is a known silence."""
+    def put(self, request: CompletionRequest, entry: CacheEntry, completion_id: str = "") -> None:
+        """Remember what was offered at the request's place; an empty text is a known silence.
+
+        Of an offer that has an id a person may be told to have chosen one text (`chosen`).
+        """
         place = _Place.of(request)
         with self._lock:
-            for lead, rest in reversed(_lines_ahead(entry.text)):
-                self._keep(place.ahead(request.line_prefix + lead).key(""), replace(entry, text=rest))
+            for text in (*reversed(entry.others), entry.text):
+                for lead, rest in reversed(_lines_ahead(text)):
+                    ahead = replace(entry, text=rest, others=())
+                    self._keep(place.ahead(request.line_prefix + lead).key(""), ahead)
             self._keep(place.key(request.line_prefix), entry)
+            if completion_id and entry.text:
+                self._offers[completion_id] = request, entry
+                while len(self._offers) > _CHOOSABLE:
+                    self._offers.popitem(last=False)
+
+    def chosen(self, completion_id: str, candidate: int) -> None:
+        """Have the rest of a text answer of which a part was taken, before others that begin alike, sure or not.
+
+        `candidate` 0 is the first text. Nothing happens where the offer is not known any more.
+        """
+        with self._lock:
+            found = self._offers.get(completion_id)
+        if found is None or candidate > len(found[1].others):
+            return
+        request, entry = found
+        texts = (entry.text, *entry.others)
+        others = texts[:candidate] + texts[candidate + 1 :]
+        self.put(request, replace(entry, text=texts[candidate], others=others, sure=True))
 
     def get(self, request: CompletionRequest) -> CacheEntry | None:
         """Return what is left of an offer made here or earlier on this line, if what was typed since agrees with it.
@@ -113,6 +139,7 @@ def _left(entry: CacheEntry, request: CompletionRequest, typed: str) -> CacheEnt
         return None
     by_hand = request.trigger == "invoked" or request.show_all
     text = entry.text if entry.sure or by_hand else ""
-    if text.startswith(typed) and len(text) > len(typed):
-        return replace(entry, text=text[len(typed) :])
+    for known in (text, *(entry.others if text else ())):
+        if known.startswith(typed) and len(known) > len(typed):
+            return replace(entry, text=known[len(typed) :], others=())
     return replace(entry, text="") if not text and not typed and not by_hand else None

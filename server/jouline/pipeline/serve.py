@@ -109,6 +109,8 @@ class Pipeline:
         """Learn what the person did with an offer. On the engine's thread."""
         if feedback.outcome != "shown":
             self.gate.judged(feedback.completion_id, taken=feedback.outcome != "rejected")
+        if feedback.outcome == "partial":
+            self._cache.chosen(feedback.completion_id, feedback.candidate)
 
     def serve(self, request: CompletionRequest, cancel: CancelToken, *, queue_ms: float = 0.0) -> Completion:
         """Answer one request, or say in one sentence why there is no text."""
@@ -261,15 +263,17 @@ class Pipeline:
         text = whole_lines(run.generation.text) if broken_off else run.generation.text
         self.gate.wrote(request, run.generation, offered=silence is None)
         offer = Discard(reason=silence) if silence else tidy(request, text)
-        self._remember(request, work, offer.text if isinstance(offer, Offer) else "")
+        known = offer.text if isinstance(offer, Offer) else ""
         if isinstance(offer, Offer):
-            offer = fit(request, offer.text, fresh=True)
+            offer = fit(request, known, fresh=True)
         if isinstance(offer, Discard):
-            return self._completion("none", offer.reason, work=work)
-        return replace(
-            self._completion("generate", _why(work), work=work, offer=offer),
-            others=others_of(request, offer, work.others),
-        )
+            answer = self._completion("none", offer.reason, work=work)
+        else:
+            why = work.decision.reason if work.decision else ""
+            answer = self._completion("generate", why, work=work, offer=offer)
+            answer = replace(answer, others=others_of(request, offer, work.others))
+        self._remember(request, work, known, answer)
+        return answer
 
     def _silence(self, request: CompletionRequest, work: _Work) -> str | None:
         """Return why a text is not good enough to be offered, None where it is."""
@@ -283,7 +287,7 @@ class Pipeline:
             return f"The {run.tier} model does not know how to go on here." if by_hand else review.reason
         return work.estimate.reason if request.gate else None
 
-    def _remember(self, request: CompletionRequest, work: _Work, text: str) -> None:
+    def _remember(self, request: CompletionRequest, work: _Work, text: str, answer: Completion) -> None:
         if not request.cache:
             return
         run, review = work.runs[-1], work.review
@@ -296,8 +300,9 @@ class Pipeline:
             energy_saving=request.energy_saving,
             sure=review is None or review.verdict != "nothing",
             p_accept=work.estimate.p_accept,
+            others=tuple(other.text for other in answer.others),
         )
-        self._cache.put(request, entry)
+        self._cache.put(request, entry, answer.id)
 
     def _from_cache(self, request: CompletionRequest, hit: CacheEntry) -> Completion:
         offer = fit(request, hit.text) if hit.text else Discard(reason="Nothing good enough was found here before.")
@@ -393,7 +398,3 @@ def _is_offered(request: CompletionRequest, review: Review) -> bool:
 def _as_set(reason: str, routed: float, chosen: int) -> str:
     """Return a router's reason with the setting that the person chose in the place of the one it was given."""
     return reason.replace(f"nergy saving {routed:.0f} ", f"nergy saving {chosen} ")
-
-
-def _why(work: _Work) -> str:
-    return work.decision.reason if work.decision else ""
