@@ -1,4 +1,4 @@
-// node scenario.mjs --vsix FILE --wheels FOLDER [--server FILE] [--oldest] [--screenshots] [--keep]; see `run`
+// node scenario.mjs --vsix FILE --wheels FOLDER [--server FILE] [--oldest] [--beside] [--screenshots] [--keep]: `run`
 //
 // What the models write is not known beforehand: the test holds that what stands on disk is what was offered.
 import assert from 'node:assert/strict';
@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import * as beside from './beside.mjs';
 import { measure, told } from './latency.mjs';
 import { accessible, equalsStats, moveSlider, narrow, themes } from './panel.mjs';
 import { dense, eventually, GHOST, Host, Workbench } from './workbench.mjs';
@@ -50,6 +51,7 @@ const { values: options } = parseArgs({
     wheels: { type: 'string' },
     latency: { type: 'boolean', default: false },
     oldest: { type: 'boolean', default: false },
+    beside: { type: 'boolean', default: false },
     screenshots: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
@@ -135,10 +137,12 @@ async function ready() {
   await bench.goto();
   step('workbench painted');
   if (!options.server) await firstRun();
+  await beside.installTicked({ bench, step });
   await bench.openFile(FILE);
   step(`${FILE} open`);
   const said = await bench.untilStatus('the server to be ready', (text) => /Jouline: ready/.test(text), SETUP_MS);
   step(`status bar: ${said}`);
+  if (!options.screenshots) await beside.rival.told({ bench, step });
   await uncover();
 }
 
@@ -331,10 +335,20 @@ async function pictured() {
   await shot('settings');
 }
 
-/** Restricted mode: what the folder's settings name is not run. */
-function untrusted() {
+/** What the untrusted folder names: programs that would leave a trace, places and models that there are not. */
+function trap() {
+  const program = path.join(folder, 'trap');
+  fs.writeFileSync(program, `#!/bin/sh\ntouch ${TRAP}\n`, { mode: 0o755 });
+  for (const key of ['server.path', 'server.python']) host.setInWorkspace(`jouline.${key}`, program);
+  for (const key of ['server.wheels', 'model.small', 'model.large']) host.setInWorkspace(`jouline.${key}`, TRAP);
+}
+
+/** Restricted mode: what the folder's settings name is neither run nor looked for. */
+async function untrusted() {
+  await bench.page.locator('.statusbar-item', { hasText: 'Restricted Mode' }).waitFor();
   assert.ok(!fs.existsSync(TRAP), 'an executable that the untrusted folder names was run');
-  step('the folder is not trusted, and the server that its settings name was not run');
+  assert.ok(!host.log().includes(path.join(folder, 'trap')), 'a server, a model or a place that the untrusted folder names was looked for');
+  step('the folder is not trusted, and no server, Python, place or model that its settings name was taken');
 }
 
 /** What the ledger holds, as the server's own command tells it. */
@@ -399,10 +413,31 @@ async function killedServer() {
   step(`the server was killed and was ready again after ${((Date.now() - killed) / 1000).toFixed(1)} s`);
 }
 
+/** Beside what else the editor does while one types. */
+async function besides() {
+  await setInFolder('jouline.energySaving', 0, /energy saving 0,/);
+  const drive = { bench, host, file: FILE, below: 'self.width = width', suggestion, pressTab, step };
+  await beside.suggestWidget(drive);
+  await beside.snippet(drive);
+  await beside.twoCarets(drive);
+  await beside.cycling(drive, PLACES.large);
+  await beside.undone(drive, PLACES.bracketed);
+  await beside.notebook(drive);
+}
+
+async function besidesOnly() {
+  await besides();
+  await eventually(`${tabs} acceptances in the ledger`, () => stats().accepted === tabs, 15_000);
+  await bench.palette('Jouline: Restart Server');
+  await eventually('another server', () => host.log().match(/Starting .* serve --stdio/g).length === 2, 30_000);
+  await bench.untilStatus('the new server to be ready', (text) => /Jouline: ready/.test(text));
+  await beside.rival.toldOnce({ bench, step });
+  await ended();
+}
+
 async function scenario() {
-  const trap = path.join(folder, 'trap');
-  fs.writeFileSync(trap, `#!/bin/sh\ntouch ${TRAP}\n`, { mode: 0o755 });
-  host.setInWorkspace('jouline.server.path', trap);
+  trap();
+  if (!options.screenshots) beside.installRival(host);
   host.install(options.vsix);
   step(`installed ${path.basename(options.vsix)}`);
   await host.start();
@@ -410,6 +445,7 @@ async function scenario() {
   bench = await Workbench.open(host, options.screenshots ? PICTURE : {});
   await ready();
   if (options.latency) return latency();
+  if (options.beside) return besidesOnly();
   await largeModel();
   await smallModel();
   if (options.oldest) return ended();
@@ -418,9 +454,11 @@ async function scenario() {
   await exported();
   await closedBrackets();
   await partly();
+  await besides();
   await switchedOff();
   await fastTyping();
   await killedServer();
+  if (!options.screenshots) await beside.rival.toldOnce({ bench, step });
   await accounted();
   if (options.screenshots) await pictured(); // last: newer workbenches show settings in a window that covers all
   return ended();
@@ -436,9 +474,9 @@ async function latency() {
   }
 }
 
-function ended() {
+async function ended() {
   privacy();
-  untrusted();
+  await untrusted();
   assert.deepEqual([...bench.outside], [], 'requests left this machine');
   step('no request left 127.0.0.1');
 }
