@@ -63,8 +63,8 @@ class Pace:
         return self.known + counts.prompt_evaluated * self.prompt_token[tier] + counts.generated * self.token[tier]
 
 
-EMBEDDED_PACE = Pace(prompt_token={"small": 0.1, "large": 0.2}, token={"small": 0.4, "large": 0.9})
-"""The embedded pair on one quiet core of a server of 2023 (LOG.md: 0.33 and 0.75 ms a token, our own work on top)."""
+EMBEDDED_PACE = Pace(prompt_token={"small": 0.09, "large": 0.25}, token={"small": 0.35, "large": 1.2})
+"""The embedded pair on one quiet core of a server of 2023, our own work on top (LOG.md)."""
 
 
 class Asking:
