@@ -114,7 +114,7 @@ async def test_a_session_as_neovim_has_it(editor: ServerProcess):
     result = await editor.initialize(None, NEOVIM)
     assert result.capabilities.position_encoding == "utf-8"
     await editor.state("ready")
-    umlaut = "        ä = 1; return self."
+    umlaut = "        ä = self."
     editor.open(SOURCE.replace(TYPED + "\n", umlaut + "\n", 1))
     column = len(umlaut.encode())
     item, *_ = (await invoke(editor, LINE, column)).items
