@@ -1,8 +1,8 @@
 """Chooses gate and router together, by energy saving, from replays of all their combinations on validation packages.
 
 Either alone saves badly: a strict gate before a large model may keep more keystrokes for the same work than a lenient
-one before a small model, or fewer. So each energy saving gets the cheapest combination that keeps its share of the
-keystrokes that always-large saves, the two ends aside, which the setting itself defines.
+one before a small model, or fewer. What the work costs falls evenly from one end of the setting to the other; at each
+step the combination is taken that keeps most keystrokes for what may be spent there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ from jouline.lab.gate_training import SAVINGS
 from jouline.router.gate_learned import GateCard, GatePoint
 
 ROUTES = (0.0, 10.0, 25.0, 50.0, 75.0, 100.0)  # energy savings at which the router is tried behind each gate
-KEPT = {25.0: 0.98, 50.0: 0.95, 75.0: 0.80}  # of the keystrokes saved at 0; at 50 what the default may cost
-_ENDS = {0.0: (0.0, 0.0), 100.0: (100.0, 100.0)}  # always the large model; the least energy
+TOLERANCE = 0.05  # above what an even fall asks for: combinations are coarse, and CPU-seconds scatter as much
+_FULL = (0.0, 0.0)  # energy saving 0: always the large model, nothing held back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +56,17 @@ def combinations(rows: Sequence[Mapping[str, Any]]) -> tuple[Combination, ...]:
 
 def choose(found: Sequence[Combination]) -> dict[float, Combination]:
     """Return the combination for each energy saving; neither gate nor router is more lenient than at a lower one."""
-    by_point = {(one.gate, one.route): one for one in found}
-    most = by_point[_ENDS[0.0]].saved
-    chosen: dict[float, Combination] = {}
-    last = by_point[_ENDS[0.0]]
-    for saving in SAVINGS:
-        if saving in _ENDS:
-            last = by_point[_ENDS[saving]]
-        else:
-            kept = [one for one in found if _follows(one, last) and one.saved >= KEPT[saving] * most]
-            last = min(kept, key=lambda one: one.cpu_seconds, default=last)
+    last = next(one for one in found if (one.gate, one.route) == _FULL)
+    full, least = last.cpu_seconds, min(one.cpu_seconds for one in found)
+    chosen = {0.0: last}
+    for saving in SAVINGS[1:]:
+        most = (1 + TOLERANCE) * (full + saving / 100 * (least - full))
+        stricter = [one for one in found if _follows(one, last)]
+        affordable = [one for one in stricter if one.cpu_seconds <= most]
+        last = max(
+            affordable or [min(stricter, key=lambda one: one.cpu_seconds)],
+            key=lambda one: (one.saved, -one.cpu_seconds),
+        )
         chosen[saving] = last
     return chosen
 
