@@ -31,14 +31,14 @@ def register(steps: Any, needs_libraries: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fill the missing cells, choose, write the points into the gate's card, and print what each costs and keeps."""
     from jouline.cli.replay import draw_files, gather
-    from jouline.lab.gate_points import choose, combinations, with_points
+    from jouline.lab.gate_points import between, choose, combinations, with_points
     from jouline.router.gate_learned import FILE_NAME
 
     sources = draw_files(gather(args.paths), args.files, args.seed)
     with tempfile.TemporaryDirectory() as scratch:
         card, rows = _typed_all(args, sources, args.runs or Path(scratch) / "runs.jsonl")
     found = combinations(rows)
-    chosen = choose(found)
+    chosen = choose(between(found))
     with_points(card, chosen).save(args.out / FILE_NAME)
     report = {"chosen": {f"{saving:g}": asdict(one) for saving, one in chosen.items()}}
     print(json.dumps(report | {"combinations": [asdict(one) for one in found]}, indent=1))

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from jouline.errors import ConfigError
 from jouline.lab.gate_training import SAVINGS
 from jouline.router.gate_learned import GateCard, GatePoint
 
 ROUTES = (0.0, 10.0, 25.0, 50.0, 75.0, 100.0)  # energy savings at which the router is tried behind each gate
-TOLERANCE = 0.05  # above what an even fall asks for: combinations are coarse, and CPU-seconds scatter as much
+STEP = 5.0  # of the router's energy saving, between those tried
 _FULL = (0.0, 0.0)  # energy saving 0: always the large model, nothing held back
 
 
@@ -54,13 +56,29 @@ def combinations(rows: Sequence[Mapping[str, Any]]) -> tuple[Combination, ...]:
     )
 
 
+def between(found: Sequence[Combination]) -> list[Combination]:
+    """Return combinations every `STEP` of the router's energy saving, by straight lines between those tried."""
+    steps = np.arange(0.0, 100.0 + STEP, STEP)
+    finer = []
+    for gate in SAVINGS:
+        tried = sorted((one for one in found if one.gate == gate), key=lambda one: one.route)
+        routes = [one.route for one in tried]
+        saved = np.interp(steps, routes, [one.saved for one in tried])
+        spent = np.interp(steps, routes, [one.cpu_seconds for one in tried])
+        finer += [
+            Combination(gate=gate, route=float(route), saved=float(keys), cpu_seconds=float(seconds))
+            for route, keys, seconds in zip(steps, saved, spent, strict=True)
+        ]
+    return finer
+
+
 def choose(found: Sequence[Combination]) -> dict[float, Combination]:
     """Return the combination for each energy saving; neither gate nor router is more lenient than at a lower one."""
     last = next(one for one in found if (one.gate, one.route) == _FULL)
     full, least = last.cpu_seconds, min(one.cpu_seconds for one in found)
     chosen = {0.0: last}
     for saving in SAVINGS[1:]:
-        most = (1 + TOLERANCE) * (full + saving / 100 * (least - full))
+        most = full + saving / 100 * (least - full)
         stricter = [one for one in found if _follows(one, last)]
         affordable = [one for one in stricter if one.cpu_seconds <= most]
         last = max(
