@@ -24,13 +24,14 @@ describe('settings', () => {
     assert.deepEqual(Object.keys(declared).sort(), keys.sort());
   });
 
-  it('lets no untrusted workspace name an executable or a model', () => {
-    const restricted = manifest.capabilities.untrustedWorkspaces.restrictedConfigurations;
-    assert.deepEqual(restricted, [
+  it('lets no untrusted workspace name an executable or a model, or shorten the list of files left alone', () => {
+    const machine = [
       'jouline.server.path', 'jouline.server.python', 'jouline.server.wheels',
       'jouline.model.small', 'jouline.model.large',
-    ]);
-    for (const name of restricted) assert.equal(declared[name]?.scope, 'machine', name);
+    ];
+    const restricted = manifest.capabilities.untrustedWorkspaces.restrictedConfigurations;
+    assert.deepEqual(restricted, [...machine, 'jouline.exclude']);
+    for (const name of machine) assert.equal(declared[name]?.scope, 'machine', name);
   });
 
   it('falls back to the declared default from every bad value', () => {
