@@ -413,9 +413,8 @@ async function killedServer() {
   step(`the server was killed and was ready again after ${((Date.now() - killed) / 1000).toFixed(1)} s`);
 }
 
-/** Beside what else the editor does while one types. */
+/** Beside what else the editor does while one types; the large model answers, as `closedBrackets` left it. */
 async function besides() {
-  await setInFolder('jouline.energySaving', 0, /energy saving 0,/);
   const drive = { bench, host, file: FILE, below: 'self.width = width', suggestion, pressTab, step };
   await beside.suggestWidget(drive);
   await beside.snippet(drive);
@@ -426,6 +425,7 @@ async function besides() {
 }
 
 async function besidesOnly() {
+  await setInFolder('jouline.energySaving', 0, /energy saving 0,/);
   await besides();
   await eventually(`${tabs} acceptances in the ledger`, () => stats().accepted === tabs, 15_000);
   await bench.palette('Jouline: Restart Server');

@@ -89,7 +89,7 @@ class TestList:
             "problem": None,
         }
         assert by_id["embedded-small"]["presence"] == "bundled"
-        assert by_id["embedded-small"]["languages"] == ["python"]
+        assert by_id["embedded-small"]["languages"] == ["python", "typescript", "javascript"]
         assert (
             by_id[GRANITE] | {"hub": GRANITE_FILE, "presence": "absent", "path": None, "size_bytes": None}
             == by_id[GRANITE]
@@ -100,10 +100,10 @@ class TestList:
         assert said.json["found"] == []
 
     def test_plain(self, models: Callable[..., Said]) -> None:
-        """Every model has a line, and the embedded pair's language is said."""
+        """Every model has a line, and the embedded pair's languages are said."""
         lines = models("list").out.splitlines()
 
-        assert any("embedded-small" in line and "python only" in line for line in lines)
+        assert any("embedded-small" in line and "python, typescript, javascript only" in line for line in lines)
         assert any("codestral-22b" in line and "no use in production" in line for line in lines)
 
     def test_found(self, models: Callable[..., Said], tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ class TestRecommend:
         assert "16.0 GB of memory, 8 cores, no usable GPU, on mains" in said
         assert "Measured: embedded-small writes 100 tokens/s, reads 1000 tokens/s." in said
         assert "Recommended: qwen-light" in said
-        assert "The embedded pair has learned Python and nothing else" in said
+        assert "The embedded pair has learned Python, TypeScript and JavaScript and nothing else" in said
         assert "jouline models pull qwen-light && jouline models use qwen-light" in said
 
 

@@ -153,8 +153,12 @@ def print_advice(advice: "Recommendation", machine: "Machine", place: "Place") -
 
 def _languages_note(place: "Place") -> str:
     """Say what the pair that ships has learned."""
-    known = " and ".join(language.capitalize() for language in place.catalogue.pair().small.languages or ())
+    names = [_NAMES.get(language, language) for language in place.catalogue.pair().small.languages or ()]
+    known = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
     return f"The embedded pair has learned {known or 'nothing'} and nothing else; other languages need a pulled pair."
+
+
+_NAMES = {"python": "Python", "typescript": "TypeScript", "javascript": "JavaScript"}
 
 
 def print_json(document: dict[str, Any]) -> None:
