@@ -5,6 +5,8 @@ import contextlib
 import pytest
 from tests.bench.soak import OPTIONS, Soak
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("kind", "layout"), [("exit", "suffix-prefix"), ("separate", "prefix-suffix-middle")])
 def test_no_token_that_a_cold_run_would_not_give(tiny_files, kind, layout):

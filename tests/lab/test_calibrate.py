@@ -20,6 +20,8 @@ from jouline.router.learned import open_router
 from jouline.steering import own_folder, router_folder, steer, tokenizer
 from tests.lab.rows import made_up
 
+pytestmark = pytest.mark.slow
+
 CODE = Path(calibrate.__file__).parent
 CARD = load_catalogue().pair()
 

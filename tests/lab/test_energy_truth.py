@@ -9,6 +9,8 @@ from jouline.energy.window import Measurement, Part
 from jouline.lab import energy_truth
 from jouline.lab.energy_truth import Batch, Reading, _reference, draw, holds, main, percent
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Part(meter="rapl package-0", domain="cpu", covers="all", counted=True, method="attributed", joules=30.0)
 BOARD = Part(meter="nvml gpu 0", domain="gpu", covers="all", counted=True, method="measured", joules=70.0)
 WHOLE = Measurement(duration_s=1.0, cpu_seconds=2.0, parts=(PACKAGE, BOARD), joules=100.0)

@@ -10,6 +10,8 @@ from jouline.lab.outcomes import write
 from jouline.lab.report import as_text
 from tests.lab.rows import made_up
 
+pytestmark = pytest.mark.slow
+
 FIELDS = {
     "auc", "apgr", "cost_apgr", "cpt50", "cpt80", "aiq", "saving_at_parity_percent", "saving_vs_interpolated_percent",
     "saving_vs_interpolated_of_random_percent", "quality_at_half_cost", "oracle_gap_closed_percent", "route_ms_p95",

@@ -18,6 +18,8 @@ from jouline.router.gate_features import History, draft_features, place_features
 from jouline.router.gate_learned import open_gate
 from jouline.router.personal import Personal
 
+pytestmark = pytest.mark.slow
+
 DRAFT = Generation(
     text="x",
     tokens=(1,),

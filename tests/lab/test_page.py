@@ -10,6 +10,8 @@ from jouline.lab.outcomes import write
 from tests.lab.rows import made_up
 from tests.lab.test_simulate import lawful, written
 
+pytestmark = pytest.mark.slow
+
 
 def printed(capsys, *arguments):
     """Return what a command printed."""

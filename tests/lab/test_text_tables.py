@@ -15,6 +15,8 @@ from jouline.lab.report import as_text
 from jouline.lab.table import table
 from tests.lab.rows import made_up
 
+pytestmark = pytest.mark.slow
+
 TABLES = Path(__file__).parent / "tables"
 PAIR = ("mixtral-8x7b", "gpt-4-1106")
 MODELS = ["--small", PAIR[0], "--large", PAIR[1]]
