@@ -228,11 +228,18 @@ export class Workbench {
   async newLineBelow(file, text) {
     const line = this.host.read(file).split('\n').findLastIndex((each) => each.includes(text));
     assert.ok(line >= 0, `no line with ${text}`);
-    await this.keyboard.press('Control+1'); // the editor: a click on the status bar took the focus
+    await this.focusEditor();
     await this.keyboard.press('Control+Home');
     for (let step = 0; step < line; step += 1) await this.keyboard.press('ArrowDown');
     await this.keyboard.press('End');
     await this.keyboard.press('Enter');
+  }
+
+  /** Gives the keyboard back to the editor; a page that has it passes the keys on in its own time. */
+  async focusEditor() {
+    await this.keyboard.press('Control+1');
+    await eventually('the editor to have the keyboard', () =>
+      this.page.evaluate(() => Boolean(globalThis.document.activeElement?.closest('.monaco-editor'))), 15_000);
   }
 
   /** Gives up what was not saved. */
