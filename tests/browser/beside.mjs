@@ -203,7 +203,7 @@ async function turned(bench, key, from) {
 export async function undone({ bench, host, file, suggestion, pressTab, step }, places) {
   const original = host.read(file);
   const { typed } = await suggestion(places, () => true);
-  const before = await bench.save(file, (saved) => saved.includes(typed));
+  const before = await bench.save(file, (saved) => saved !== original && saved.includes(typed));
   const ghost = await bench.ghostText(GHOST_PATIENCE_MS);
   await pressTab();
   await bench.save(file, (saved) => saved !== before);
