@@ -43,12 +43,19 @@ def install(run: Path, kind: str, models: Path) -> str:
     for part in PARTS:
         catalogue = rewritten(catalogue, STAGES[part], facts(sources[part], kind, memory[TIERS[part]]))
     for part in PARTS:
-        shutil.copyfile(sources[part], targets[part])
+        _copy(sources[part], targets[part])
     for name, source in beside.items():
-        shutil.copyfile(source, models / name)
+        _copy(source, models / name)
     (models / CATALOGUE_FILE).write_text(catalogue, "utf-8")
     load_catalogue([models / CATALOGUE_FILE])
     return NEXT.format(models=models)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Put a file in another's place at once: a process that has the old one mapped would die of one that shrinks."""
+    beside = target.with_name(f"{target.name}.new")
+    shutil.copyfile(source, beside)
+    beside.replace(target)
 
 
 def _file_of(models: Path, part: str) -> str:
