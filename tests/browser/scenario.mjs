@@ -137,7 +137,7 @@ async function ready() {
   await bench.goto();
   step('workbench painted');
   if (!options.server) await firstRun();
-  if (!options.oldest) await beside.installTicked({ bench, step });
+  await beside.installTicked({ bench, step });
   await bench.openFile(FILE);
   step(`${FILE} open`);
   const said = await bench.untilStatus('the server to be ready', (text) => /Jouline: ready/.test(text), SETUP_MS);

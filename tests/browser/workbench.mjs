@@ -179,14 +179,9 @@ export class Workbench {
     await this.page.locator('.quick-input-list .monaco-list-row', { hasText: row }).first().waitFor();
   }
 
-  /** A workbench that has only just been painted loses keys, so the key is pressed until it is heard. */
   async search(name) {
-    const input = this.page.locator('.quick-input-widget input').first();
-    await eventually('the palette', async () => {
-      if (await input.isVisible()) return true;
-      await this.keyboard.press('F1');
-      return input.waitFor({ timeout: 3_000 }).then(() => true, () => false);
-    });
+    await this.keyboard.press('F1');
+    await this.page.locator('.quick-input-widget input').first().waitFor();
     await this.keyboard.type(name);
   }
 
