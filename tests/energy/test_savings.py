@@ -1,5 +1,6 @@
 """Savings: fitted costs with their own error, sums that keep common errors common, and a modest headline."""
 
+import dataclasses
 import json
 import math
 import random
@@ -73,6 +74,29 @@ def test_held_out_batches_of_twenty_are_predicted_within_15_percent():
     batch = [Work(prompt_evaluated=rng.choice([2, 8, 30, 300]), generated=rng.randint(1, 20)) for _ in range(20)]
     truth = sum(cost_of(work, 0.004, 0.03, 0.02) for work in batch)
     assert model.predict_all(batch).value == pytest.approx(truth, rel=0.15)
+
+
+@given(
+    seen=st.lists(st.tuples(WORK, st.floats(0.0, 10.0)), max_size=12),
+    asked=WORK,
+    prior=st.sampled_from([None, Prior.from_warm_up((200, 0.8), (12, 0.4))]),
+)
+def test_what_is_expected_is_what_is_predicted_and_never_stale(seen, asked, prior):
+    """After each request: the value alone, the value with its error, and that of a model that is made anew."""
+    model = CostModel(prior)
+    for work, cost in seen:
+        model.predict(asked)  # so that something is remembered
+        model.observe(work, cost)
+        known = model.predict(asked)
+        assert model.expected(asked) == (None if known is None else known.value)
+        assert known == CostModel.from_state(json.loads(json.dumps(model.state()))).predict(asked)
+
+
+def test_sums_of_savings_leave_no_means_out():
+    """A means that is added later is summed too."""
+    names = [each.name for each in dataclasses.fields(SavedBy)]
+    one = SavedBy(**{name: 1.0 + at for at, name in enumerate(names)})
+    assert dataclasses.asdict(one + one) == {name: 2.0 * (1.0 + at) for at, name in enumerate(names)}
 
 
 def test_is_silent_until_something_is_known():

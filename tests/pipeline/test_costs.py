@@ -164,7 +164,10 @@ class TwoJoulesAToken:
     """Costs that are known to the last digit."""
 
     def predict(self, tier, work):
-        return Estimate(value=1.0 + 0.5 * work.prompt_evaluated + 2.0 * work.generated, stddev=0.0)
+        return Estimate(value=self.expected(tier, work), stddev=0.0)
+
+    def expected(self, tier, work):
+        return 1.0 + 0.5 * work.prompt_evaluated + 2.0 * work.generated
 
 
 def test_what_drafts_and_exits_save_is_told_apart():

@@ -1,9 +1,10 @@
 """A row of the ledger and the sums of rows. Nothing here can hold source text: every string is a short code."""
 
 import re
+import secrets
 import time
-import uuid
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, Literal
 
 from jouline.completion import Action, Method, Tier, Timings
@@ -20,7 +21,7 @@ _CODES = frozenset({"session", "language", "reason", "model_id", "baseline_model
 
 def new_id() -> str:
     """Return an id that no other process gives."""
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class Entry:
 
     def row(self) -> dict[str, object]:
         """Return the columns and their values."""
-        row: dict[str, object] = {name: getattr(self, name) for name in _PLAIN}
+        row: dict[str, object] = dict(zip(_PLAIN, _plain(self), strict=True))
         for name in _TIMES:
             row[name] = getattr(self.timings, name, None)
         for means in _MEANS:
@@ -80,6 +81,7 @@ class Entry:
 
 # Looked up once: a row is written for every keystroke.
 _PLAIN = tuple(each.name for each in fields(Entry) if each.name not in {"timings", "saved_by"})
+_plain = attrgetter(*_PLAIN)
 _TIMES = tuple(each.name for each in fields(Timings))
 _MEANS = tuple(each.name for each in fields(SavedBy))
 

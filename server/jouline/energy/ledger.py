@@ -42,6 +42,7 @@ _FEEDBACK = f"""
 """  # noqa: S608
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], int]
+_Waiting = tuple[Change, Future[int] | None]
 
 
 class Ledger:
@@ -59,7 +60,7 @@ class Ledger:
         self._connect = connect or partial(open_database, on_damaged=self._note)
         self._on_problem = on_problem
         self._clock = clock
-        self._changes: queue.SimpleQueue[tuple[Change, Future[int]] | None] = queue.SimpleQueue()
+        self._changes: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._unwritten: list[Change] = []
         self._lock = threading.Lock()
         self._memory = _in_memory()
@@ -84,12 +85,12 @@ class Ledger:
     def record(self, entry: Entry) -> None:
         """Write a row soon; returns at once and never raises."""
         row = entry.row()
-        self._submit(lambda db: db.execute(_INSERT, row).rowcount)
+        self._put(lambda db: db.execute(_INSERT, row).rowcount)
 
     def feedback(self, entry_id: str, outcome: Outcome, chars: int = 0) -> None:
         """Note what became of a suggestion; an unknown id is ignored, and accepted is never taken back."""
         values = {"id": entry_id, "outcome": outcome, "chars": max(0, chars)}
-        self._submit(lambda db: db.execute(_FEEDBACK, values).rowcount)
+        self._put(lambda db: db.execute(_FEEDBACK, values).rowcount)
 
     def totals(self, since: float | None = None, session: str | None = None) -> Totals:
         """Return the sums over all rows, those just recorded included."""
@@ -147,11 +148,15 @@ class Ledger:
 
     def _submit(self, change: Change) -> Future[int]:
         done: Future[int] = Future()
+        self._put(change, done)
+        return done
+
+    def _put(self, change: Change, done: Future[int] | None = None) -> None:
+        """Have a change written; `done` hears of it where somebody waits."""
         if self._closed:
             self._in_memory_only(change, done)
         else:
             self._changes.put((change, done))
-        return done
 
     def _write(self) -> None:
         """Write batches until closed: all that is waiting is one transaction."""
@@ -166,7 +171,7 @@ class Ledger:
         if self._disk is not None:
             self._disk.close()
 
-    def _write_batch(self, batch: list[tuple[Change, Future[int]]], *, last: bool) -> None:
+    def _write_batch(self, batch: list[_Waiting], *, last: bool) -> None:
         if self.path is not None and (last or self._problem is None or self._clock() >= self._retry_at):
             try:
                 counts = self._commit([change for change, _ in batch])
@@ -175,7 +180,8 @@ class Ledger:
             else:
                 self._recover()
                 for (_, done), count in zip(batch, counts, strict=True):
-                    done.set_result(count)
+                    if done is not None:
+                        done.set_result(count)
                 return
         for change, done in batch:
             self._in_memory_only(change, done)
@@ -220,12 +226,13 @@ class Ledger:
             self._unwritten.clear()
             self._memory = _in_memory()
 
-    def _in_memory_only(self, change: Change, done: Future[int]) -> None:
+    def _in_memory_only(self, change: Change, done: Future[int] | None) -> None:
         with self._lock:
             count = _apply(change, self._memory)
             if self.path is not None and len(self._unwritten) < KEPT_FOR_RETRY:
                 self._unwritten.append(change)
-        done.set_result(count)
+        if done is not None:
+            done.set_result(count)
 
     def _both(self, read: Callable[[sqlite3.Connection], T]) -> tuple[T, T | None]:
         """Return what is in memory and what is on disk, if anything, all that was recorded so far included."""

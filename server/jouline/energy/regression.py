@@ -70,7 +70,8 @@ class Line:
 
     def value(self, x: Vector) -> float:
         """Return the fitted value at `x`."""
-        return sum(w * each for w, each in zip(self.coefficients, x, strict=True))
+        a, b, c = self.coefficients
+        return a * x[0] + b * x[1] + c * x[2]
 
     def noise(self) -> float:
         """Return the standard deviation of rows around the fit, relative to their size."""

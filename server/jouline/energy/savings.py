@@ -6,7 +6,7 @@ less what was spent. It carries a standard error, may be negative, and is silent
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, Self
 
 from jouline.energy.regression import Line, Vector
@@ -111,6 +111,10 @@ class CostModel:
         self._mean_cost += (cost - self._mean_cost) / (self.count + self._has_prior)
         self._line.add(work.features, cost, scale=self._size(expected))
 
+    def expected(self, work: Work) -> float | None:
+        """Return the `value` that `predict` would, without the work of its error."""
+        return self._line.value(work.features) if self._ready else None
+
     def predict(self, work: Work) -> Estimate | None:
         """Return what such work costs; None before there is a prior or a handful of requests."""
         return self.predict_all([work])
@@ -200,8 +204,13 @@ class SavedBy:
 
     def __add__(self, other: "SavedBy") -> "SavedBy":
         """Return the sums by means."""
-        names = [field.name for field in fields(self)]
-        return SavedBy(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return SavedBy(
+            route=self.route + other.route,
+            exit=self.exit + other.exit,
+            stop=self.stop + other.stop,
+            gate=self.gate + other.gate,
+            drafts=self.drafts + other.drafts,
+        )
 
     @property
     def total(self) -> float:

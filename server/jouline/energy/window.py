@@ -90,26 +90,22 @@ def measure(start: Snapshot, end: Snapshot, core: CoreWatts, idle_w: Callable[[M
 
 def model_part(cpu_seconds: float, core: CoreWatts) -> Part:
     """Return the CPU-time model's part for so many busy seconds of ours."""
-    return replace(_modelled(cpu_seconds, core), counted=True)
-
-
-def everybody_part(busy_seconds: float, core: CoreWatts) -> Part:
-    """Return the CPU-time model's part for so many busy seconds of all programs; shown, never counted."""
-    covers = "every program on this machine, idle power not included"
-    return replace(_modelled(busy_seconds, core), meter=f"{MODEL}, all programs", covers=covers)
-
-
-def _modelled(cpu_seconds: float, core: CoreWatts) -> Part:
     return Part(
         meter=MODEL,
         domain="cpu",
         covers="this process alone",
-        counted=False,
+        counted=True,
         joules=cpu_seconds * core.watts,
         joules_low=cpu_seconds * core.low_w,
         joules_high=cpu_seconds * core.high_w,
         method="estimated",
     )
+
+
+def everybody_part(busy_seconds: float, core: CoreWatts) -> Part:
+    """Return the CPU-time model's part for so many busy seconds of all programs; shown, never counted."""
+    covers = "every program on this machine, idle power not included"
+    return replace(model_part(busy_seconds, core), meter=f"{MODEL}, all programs", covers=covers, counted=False)
 
 
 def _part(

@@ -96,7 +96,7 @@ class Account:
         evaluated = self._always_large.ask(prompt, runs[-1].generation.tokens)
         length = self._always_large.length(runs)
         router = None if total.joules is None else total.joules * min(1.0, router_share)
-        spent = replace(_spent(total), router_joules=router, baseline_model=self._large_id)
+        spent = self._spent(total, router_joules=router)
         return self._price(runs, evaluated, length, spent, fitted.stddev if fitted else 0.0)
 
     def marginal(self, behind: Behind) -> MarginalCosts | None:
@@ -113,16 +113,21 @@ class Account:
     def skipped(self, total: Measurement) -> Energy:
         """Return the energy of a request that no model ran for; what a usual one costs is told apart, as the gate's."""
         usual = Work(prompt_evaluated=1, generated=self._always_large.natural_tokens)
-        baseline = self._costs.predict("large", usual)
-        spent = replace(_spent(total), baseline_model=self._large_id)
+        baseline = self._costs.expected("large", usual)
+        spent = self._spent(total)
         if baseline is None:
             return spent
-        return replace(spent, baseline_joules=baseline.value, saved_by={"gate": baseline.value})
+        return replace(spent, baseline_joules=baseline, saved_by={"gate": baseline})
 
     def cached(self, total: Measurement) -> Energy:
         """Return the energy of a cached answer: always-large would have had the cache too, so nothing is saved."""
-        spent = replace(_spent(total), baseline_model=self._large_id, baseline_joules=total.joules)
-        return replace(spent, saved_joules=0.0, saved_joules_stddev=0.0, saved_joules_shared_stddev=0.0)
+        return replace(
+            self._spent(total),
+            baseline_joules=total.joules,
+            saved_joules=0.0,
+            saved_joules_stddev=0.0,
+            saved_joules_shared_stddev=0.0,
+        )
 
     def _fitted(self, runs: tuple[Run, ...]) -> Estimate | None:
         costs = [self._costs.predict(run.tier, work_of(run.generation)) for run in runs]
@@ -139,11 +144,11 @@ class Account:
         if baseline is None or spent.joules is None:
             return spent
         written = min(float(runs[-1].generation.generated_tokens), length)
-        as_far = baseline
+        as_far = None
         if written < length:
-            as_far = self._costs.predict("large", Work(prompt_evaluated=evaluated, generated=written)) or baseline
+            as_far = self._costs.expected("large", Work(prompt_evaluated=evaluated, generated=written))
         saved = saving(baseline, spent.joules, spent_stddev)
-        parts = split_saving(baseline.value, as_far.value, spent.joules, "route")
+        parts = split_saving(baseline.value, baseline.value if as_far is None else as_far, spent.joules, "route")
         early = self._by_decoding(runs[-1].generation)
         return replace(
             spent,
@@ -156,13 +161,28 @@ class Account:
 
     def _by_decoding(self, generation: Generation) -> dict[str, float]:
         """Return the joules that drafts and that exits saved in this text, by the engine's own costs."""
-        parts = {
-            "drafts": generation.saved_by_drafts if generation.drafted else None,
-            "exit": generation.saved_by_exit if generation.exited else None,
-        }
-        one, two = (self._costs.predict("large", Work(prompt_evaluated=1, generated=count)) for count in (1, 2))
-        joules = two.value - one.value if one and two else 0.0  # of one token
-        return {name: joules * tokens for name, tokens in parts.items() if tokens is not None}
+        tokens: dict[str, float] = {}
+        if generation.drafted:
+            tokens["drafts"] = generation.saved_by_drafts
+        if generation.exited:
+            tokens["exit"] = generation.saved_by_exit
+        joules = self._token_joules() if tokens else 0.0
+        return {name: joules * count for name, count in tokens.items()}
+
+    def _token_joules(self) -> float:
+        one, two = (self._costs.expected("large", Work(prompt_evaluated=1, generated=count)) for count in (1, 2))
+        return 0.0 if one is None or two is None else two - one
+
+    def _spent(self, total: Measurement, *, router_joules: float | None = None) -> Energy:
+        return Energy(
+            joules=total.joules,
+            method=total.method,
+            source=total.source,
+            joules_low=total.joules_low,
+            joules_high=total.joules_high,
+            router_joules=router_joules,
+            baseline_model=self._large_id,
+        )
 
 
 def work_of(generation: Generation) -> Work:
@@ -180,14 +200,4 @@ def _estimated(total: Measurement, cost: Estimate) -> Measurement:
         joules_high=cost.value + spread,
         method="estimated",
         source=FITTED,
-    )
-
-
-def _spent(total: Measurement) -> Energy:
-    return Energy(
-        joules=total.joules,
-        method=total.method,
-        source=total.source,
-        joules_low=total.joules_low,
-        joules_high=total.joules_high,
     )

@@ -71,6 +71,11 @@ class Costs:
         cost = self._model(tier).predict(work)
         return None if cost is None else self._meters.unit.joules(cost)
 
+    def expected(self, tier: Tier, work: Work) -> float | None:
+        """Return the joules that `predict` would, without their error."""
+        cost = self._model(tier).expected(work)
+        return None if cost is None else cost * self._meters.unit.joules_per_cost
+
     def marginal(self, behind: Behind) -> MarginalCosts | None:
         """Return what each model would cost for a request before which it is so far behind; None before it is known."""
         small, large = self._model("small").coefficients, self._model("large").coefficients
