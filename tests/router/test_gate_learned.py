@@ -118,6 +118,24 @@ def test_thresholds_lie_on_straight_lines_between_the_calibrated_ones(saving):
     assert point.route == pytest.approx(saving)
 
 
+@given(
+    ends=st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=5),
+    savings=st.lists(st.integers(0, 100), min_size=5, max_size=5, unique=True),
+    asked=st.floats(-5, 105),
+)
+def test_a_point_is_what_numpy_draws_between_its_neighbours(ends, savings, asked):
+    """Thresholds between calibrated ones, and beyond the outermost, are those of `numpy.interp`."""
+    savings = sorted(savings)[: len(ends)]
+    points = [
+        GatePoint(energy_saving=saving, place=place, draft=draft, at_once=at_once, route=route)
+        for saving, (place, draft, at_once, route) in zip(savings, ends, strict=True)
+    ]
+    found = dataclasses.replace(CARD, points=tuple(points)).at(asked)
+    for name in ("place", "draft", "at_once", "route"):
+        wanted = np.interp(asked, savings, [getattr(point, name) for point in points])
+        assert getattr(found, name) == pytest.approx(float(wanted), rel=1e-12, abs=1e-12)
+
+
 @given(text=st.text(max_size=80), data=st.data())
 def test_features_have_the_same_names_everywhere(text, data):
     """Any text and cursor gives the same finite numbers' names in the same order; history adds none."""

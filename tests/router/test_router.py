@@ -135,6 +135,16 @@ def prices(behind):
     return lambda: MarginalCosts(small=1.0, large=2.0 + behind, large_level=2.0, small_token=0.0, large_token=0.0)
 
 
+@given(
+    savings=st.lists(st.integers(0, 100), min_size=1, max_size=8, unique=True),
+    asked=st.one_of(st.integers(0, 100), st.floats(-10, 110)),
+)
+def test_the_point_in_use_is_the_nearest_of_all(savings, asked):
+    """As a look at every point finds it, the lower one of two as near."""
+    found = calibration(*((saving, 0.1, 0.1) for saving in sorted(savings)))
+    assert found.at(asked) == min(found.points, key=lambda point: abs(point.energy_saving - asked))
+
+
 def test_a_dearer_large_model_must_promise_more():
     """A request at which the large model costs twice its usual extra asks for twice the gain, and says so."""
     router = learned(0.4, 0.0)

@@ -2,8 +2,10 @@
 
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ VERSION = 2
 NEVER = 2.0  # above every probability
 ALWAYS = -2.0
 _TIERS: tuple[Tier, Tier] = ("small", "large")
+_saving = attrgetter("energy_saving")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,7 @@ class Calibration:
     """What a trained router knows besides its networks, and the pair it was made for.
 
     `weights` are the SHA-256 checksums of the pair's two files, by tier: the same pair trained anew is another pair.
+    `points` ascend by energy saving.
     """
 
     pair: str
@@ -113,8 +117,10 @@ class Calibration:
     version: int = VERSION
 
     def at(self, energy_saving: float) -> OperatingPoint:
-        """Return the calibrated point nearest to an energy saving of 0..100."""
-        return min(self.points, key=lambda point: abs(point.energy_saving - energy_saving))
+        """Return the calibrated point nearest to an energy saving of 0..100, the lower one of two as near."""
+        above = bisect_left(self.points, energy_saving, key=_saving)
+        around = self.points[max(0, above - 1) : above + 1]
+        return min(around, key=lambda point: abs(point.energy_saving - energy_saving))
 
     def most_saving(self, quality_floor: float) -> float:
         """Return the energy saving up to which at least `quality_floor` percent of the large model's quality is kept.

@@ -6,9 +6,11 @@ rejects move it. Thresholds are fixed on validation packages by the share of acc
 
 import json
 import math
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +27,7 @@ VERSION = 1
 FILE_NAME = "gate.json"
 LOG_ODDS = "place_log_odds"  # the first stage's word, as the second sees it
 _REMEMBERED = 100  # offers whose fate may still be told
+_saving = attrgetter("energy_saving")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,10 @@ class Straight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateCard:
-    """What a trained gate knows besides its classifiers, and the pair it was made for (as a router's calibration)."""
+    """What a trained gate knows besides its classifiers, and the pair it was made for (as a router's calibration).
+
+    `points` ascend by energy saving.
+    """
 
     pair: str
     weights: Mapping[str, str | None]
@@ -122,17 +128,20 @@ class GateCard:
 
     def at(self, energy_saving: float) -> GatePoint:
         """Return the thresholds at an energy saving of 0..100, between calibrated ones by a straight line."""
-        savings = [point.energy_saving for point in self.points]
+        above = bisect_right(self.points, energy_saving, key=_saving)
+        low, high = self.points[max(0, above - 1)], self.points[min(above, len(self.points) - 1)]
+        span = high.energy_saving - low.energy_saving
+        share = energy_saving - low.energy_saving
 
-        def between(name: str) -> float:
-            return float(np.interp(energy_saving, savings, [getattr(point, name) for point in self.points]))
+        def between(one: float, other: float) -> float:
+            return (other - one) / span * share + one if span else one
 
         return GatePoint(
             energy_saving=energy_saving,
-            place=between("place"),
-            draft=between("draft"),
-            at_once=between("at_once"),
-            route=between("route"),
+            place=between(low.place, high.place),
+            draft=between(low.draft, high.draft),
+            at_once=between(low.at_once, high.at_once),
+            route=between(low.route, high.route),
         )
 
     def save(self, path: Path) -> None:
@@ -275,7 +284,7 @@ def _read(path: Path) -> GateCard:
 
 def _score(scorer: Scorer, seen: Features, names: tuple[str, ...]) -> float:
     try:
-        row = np.fromiter((seen[name] for name in names), dtype=np.float32, count=len(names))
+        row = np.fromiter(map(seen.__getitem__, names), dtype=np.float32, count=len(names))
     except KeyError as error:
         raise RouterError(f"The gate asks for {error}, which this version does not know: train it anew.") from error
     return float(scorer.predict(row)[1])
