@@ -23,7 +23,7 @@ from jouline.energy.nvml import Nvidia
 from jouline.engine.generate import Limits
 from jouline.errors import ConfigError
 from jouline.pipeline.books import Books
-from jouline.pipeline.serve import _Work
+from jouline.pipeline.progress import Progress
 from jouline.router.router import FixedRouter
 from tests.energy.fakes import FakeNvml, board
 from tests.families.test_families import open_family
@@ -151,7 +151,7 @@ def test_a_stopped_request_does_not_make_the_baseline_pay_twice(app: App) -> Non
     completer = pipeline._completer
     standing = completer.generate(request, "large", CancelToken(), Limits(max_tokens=1))
     pipeline._stopped(
-        request, _Work(started=0.0, runs=[], decision=FixedRouter("large").route(request, energy_saving=0))
+        request, Progress(started=0.0, runs=[], decision=FixedRouter("large").route(request, energy_saving=0))
     )
 
     answer = app.complete(request, CancelToken())

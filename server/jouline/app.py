@@ -208,11 +208,16 @@ class App:
         request = self._within_floor(request)
         completion = self._parts.pipeline.serve(request, cancel, queue_ms=queue_ms)
         self._answers.note(request, completion)
-        self._afterwards(self._parts.learning.answered, request, completion)
         if completion.models_run:
             self._pause = CancelToken()
-            self._afterwards(self._use_pause, request, completion.models_run[-1], self._pause)
+        self._afterwards(self._behind, request, completion, self._pause)
         return completion
+
+    def _behind(self, request: CompletionRequest, completion: Completion, pause: CancelToken) -> None:
+        """Learn from an answer, then use the pause behind a model's until somebody asks again."""
+        self._parts.learning.answered(request, completion)
+        if completion.models_run and not pause.cancelled:
+            self._parts.pauses.use(request, completion.models_run[-1], pause)
 
     def _within_floor(self, request: CompletionRequest) -> CompletionRequest:
         """Return the request with no more energy saving than the quality floor allows."""
@@ -223,10 +228,6 @@ class App:
         """Have something done on the engine's thread behind what waits there; at the end nothing more is done."""
         with contextlib.suppress(RuntimeError):  # the thread takes nothing more
             self._thread.submit(work, *given)
-
-    def _use_pause(self, request: CompletionRequest, tier: Tier, cancel: CancelToken) -> None:
-        if not cancel.cancelled:
-            self._parts.pauses.use(request, tier, cancel)
 
     def _take_up(self, config: Config) -> None:
         self._parts.pipeline.exclusions = Exclusions(config.exclude)

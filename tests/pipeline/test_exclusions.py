@@ -61,6 +61,16 @@ def test_binary_and_generated_text_is_not_shown():
     assert exclusions.of_place(place("x = $0")) is None
 
 
+def test_an_answer_that_is_remembered_is_that_of_its_own_name():
+    """Asked again, in other languages, and after more files than are remembered, each name keeps its answer."""
+    exclusions = Exclusions(["*.gen.py"])
+    names = [f"file:///{number}.{kind}" for number in range(50) for kind in ("gen.py", "py", "key")]
+    for _ in range(2):
+        for name in names:
+            assert exclusions.of_file(name, "python") == Exclusions(["*.gen.py"]).of_file(name, "python")
+            assert exclusions.of_file(name, "pem")
+
+
 @given(uri=st.text(max_size=30), language=st.text(max_size=8))
 def test_any_address_has_an_answer(uri, language):
     """Whatever an editor calls its documents."""

@@ -17,7 +17,8 @@ _WALK_BACK_CHARS = 128
 _FORWARD_LINES = 8
 _CHOOSABLE = 8  # latest offers of which a person may still take a part
 
-_Key = tuple[str, int, int, str]
+_Line = tuple[str, int, int]
+_Key = tuple[_Line, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,8 @@ class CompletionCache:
             for text in (*reversed(entry.others), entry.text):
                 for lead, rest in reversed(_lines_ahead(text)):
                     ahead = replace(entry, text=rest, others=())
-                    self._keep(place.ahead(request.line_prefix + lead).key(""), ahead)
-            self._keep(place.key(request.line_prefix), entry)
+                    self._keep((place.ahead(request.line_prefix + lead).line, ""), ahead)
+            self._keep((place.line, request.line_prefix), entry)
             if completion_id and entry.text:
                 self._offers[completion_id] = request, entry
                 while len(self._offers) > _CHOOSABLE:
@@ -85,11 +86,11 @@ class CompletionCache:
         Only an offer made under the same route and energy setting counts. A silence is known only at its own place, and
         does not answer who asks by hand; to all others a text that is not sure is a silence.
         """
-        place, typed = _Place.of(request), request.line_prefix
+        line, typed = _Place.of(request).line, request.line_prefix
         with self._lock:
             for back in range(min(len(typed), _WALK_BACK_CHARS) + 1):
                 cut = len(typed) - back
-                key = place.key(typed[:cut])
+                key = line, typed[:cut]
                 entry = self._entries.get(key)
                 left = _left(entry, request, typed[cut:]) if entry else None
                 if left is not None:
@@ -116,14 +117,17 @@ class _Place:
     def of(cls, request: CompletionRequest) -> "_Place":
         start = request.offset - len(request.line_prefix)
         before = request.text[max(0, start - _BEFORE_CHARS) : start]
-        return cls(request.uri, before, hash((request.suffix[:_AFTER_CHARS], request.multiline)))
+        end = request.text.find("\n", request.offset)
+        behind = request.text[end + 1 : end + 1 + _AFTER_CHARS] if end >= 0 else ""
+        return cls(request.uri, before, hash((behind, request.multiline)))
 
     def ahead(self, written: str) -> "_Place":
         """Return the line after `written`, which ends with a line break."""
         return _Place(self.uri, (self.before + written)[-_BEFORE_CHARS:], self.behind)
 
-    def key(self, typed: str) -> _Key:
-        return self.uri, hash(self.before), self.behind, typed
+    @property
+    def line(self) -> _Line:
+        return self.uri, hash(self.before), self.behind
 
 
 def _lines_ahead(text: str) -> list[tuple[str, str]]:

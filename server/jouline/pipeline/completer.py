@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Protocol
 
 from jouline.cancel import CancelToken
@@ -91,6 +91,8 @@ class Completer:
         small, large = cards["small"], cards["large"]
         self._asked_alike = (small.fim, small.healing) == (large.fim, large.healing)
         self._prompts: dict[Tier, tuple[CompletionRequest, int, Prompt]] = {}
+        self._special = {tier: cache(partial(engine.special, tier)) for tier in cards}
+        self._begin = {tier: engine.begin(tier) for tier in cards}
         self._lines = {tier: LineTokens(partial(engine.tokenise, tier)) for tier in cards}
         self._suffixes: dict[Tier, Anchors[Suffix]] = {tier: Anchors() for tier in cards}
         self._heads: dict[Tier, Anchors[Head]] = {tier: Anchors() for tier in cards}
@@ -192,8 +194,8 @@ class Completer:
             if len(prefix) + len(middle) <= budget:
                 break
             fresh, chars = True, chars - max(1, min(self._options.window_step_chars, chars // 2))
-        special, begin = partial(self._engine.special, tier), self._engine.begin(tier)
-        tokens = arrange(fim, special, prefix=prefix, suffix=suffix, typed=middle, front=front)
+        begin = self._begin[tier]
+        tokens = arrange(fim, self._special[tier], prefix=prefix, suffix=suffix, typed=middle, front=front)
         return Prompt(tokens=tokens if begin is None else (begin, *tokens), stub=stub)
 
     def _front(self, request: CompletionRequest, tier: Tier) -> list[int]:
@@ -215,7 +217,7 @@ class Completer:
 
     def _marked(self, request: CompletionRequest, tier: Tier, chosen: Sequence[Excerpt], limit: int) -> list[int]:
         files = [(excerpt.name, excerpt.text) for excerpt in chosen]
-        fim, special, lines = self._cards[tier].fim, partial(self._engine.special, tier), self._lines[tier]
+        fim, special, lines = self._cards[tier].fim, self._special[tier], self._lines[tier]
         while files:
             front = mark_files(fim, special, files, lines, file_name(request.uri))
             if len(front) <= limit:

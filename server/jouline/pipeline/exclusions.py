@@ -1,6 +1,7 @@
 """Documents that no model is shown: files of secrets, what a user excludes, binary, huge and generated ones (pure)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from pathspec import GitIgnoreSpec
@@ -12,6 +13,7 @@ SECRET_FILES = (".env*", "*.pem", "*.key", "*.cert", "*.crt", ".dev.vars", "secr
 SECRET_LANGUAGES = frozenset({"dotenv", "pem"})
 MAX_LINE_CHARS = 10_000
 """A longer line was written by a program: a minified script, data."""
+_REMEMBERED = 64  # files
 
 
 class Exclusions:
@@ -24,9 +26,14 @@ class Exclusions:
         """
         self._secret = GitIgnoreSpec.from_lines(SECRET_FILES)
         self._chosen = GitIgnoreSpec.from_lines(_anywhere(glob) for glob in globs)
+        # Asked with every key, and the answer to a name never changes.
+        self._judged = lru_cache(maxsize=_REMEMBERED)(self._judge)
 
     def of_file(self, uri: str, language: str) -> str | None:
         """Return in one sentence why a file is not shown to a model, judged by its name; None where it may be."""
+        return self._judged(uri, language)
+
+    def _judge(self, uri: str, language: str) -> str | None:
         path = unquote(urlsplit(uri).path).replace("\\", "/").lstrip("/")
         if self._chosen.match_file(path):
             return "This file is excluded (jouline.exclude)."

@@ -6,7 +6,7 @@ Cancelled when nobody wants the answer any more, EngineError when a model is bro
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from jouline.cancel import Cancelled, CancelToken
@@ -18,10 +18,7 @@ from jouline.completion import (
     Feedback,
     Generation,
     Tier,
-    Timings,
-    TokenCounts,
 )
-from jouline.energy.entry import new_id
 from jouline.energy.window import Measurement
 from jouline.engine.generate import Limits
 from jouline.errors import ConfigError
@@ -35,6 +32,7 @@ from jouline.pipeline.limits import limits, room
 from jouline.pipeline.offer import Discard, Offer
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.postprocess import fit, others_of, tidy
+from jouline.pipeline.progress import Answer, Progress
 from jouline.pipeline.repetition import whole_lines
 from jouline.pipeline.trigger import wait_ms
 from jouline.router.costs import MarginalCosts
@@ -44,21 +42,6 @@ from jouline.router.router import Decision, FixedRouter, Review, Router
 
 _TIERS: tuple[Tier, Tier] = ("small", "large")
 _LEAST_BY_HAND = 0.0005  # a text that is surely wrong, as in an empty file, helps nobody, asked for or not
-
-
-@dataclass(slots=True, kw_only=True)
-class _Work:
-    """What has happened to one request so far."""
-
-    started: float
-    runs: list[Run]
-    decision: Decision | None = None
-    review: Review | None = None
-    others: tuple[str, ...] = ()
-    estimate: Estimate = field(default_factory=Estimate)
-    saving: float = 0.0
-    route_ms: float = 0.0
-    router_cpu_s: float = 0.0
 
 
 class Pipeline:
@@ -93,7 +76,9 @@ class Pipeline:
 
         Nothing for explicit requests, for answers that are known already, and where nothing will be asked of a model.
         """
-        if request.trigger == "invoked" or (request.cache and self._cache.get(request)) or self._rules(request):
+        if request.trigger == "invoked" or (request.cache and self._cache.get(request)):
+            return 0.0
+        if self.withheld(request) or hold_back(request):
             return 0.0
         estimate = self._estimate(request)
         return 0.0 if request.gate and estimate.reason else wait_ms(request, at_once=estimate.at_once, factor=factor)
@@ -115,7 +100,7 @@ class Pipeline:
     def serve(self, request: CompletionRequest, cancel: CancelToken, *, queue_ms: float = 0.0) -> Completion:
         """Answer one request, or say in one sentence why there is no text."""
         cancel.check()
-        work = _Work(started=time.perf_counter(), runs=[])
+        work = Progress(started=time.perf_counter(), runs=[])
         window = self._account.meters.window()
         try:
             with window:
@@ -130,35 +115,35 @@ class Pipeline:
             self.gate.offered(completion.id, request.language, completion.p_accept)
         return completion
 
-    def _answer(self, request: CompletionRequest, cancel: CancelToken, work: _Work) -> Completion:
+    def _answer(self, request: CompletionRequest, cancel: CancelToken, work: Progress) -> Answer:
         if reason := self.exclusions.of_place(request):
-            return self._completion("skip", reason)
+            return Answer(action="skip", reason=reason)
         if request.cache and request.candidates == 1 and (hit := self._cache.get(request)):
             return self._from_cache(request, hit)
         if reason := self._decline(request, work):
-            return self._completion("skip", reason, work=work)
+            return Answer(action="skip", reason=reason)
         self._route(request, work)
         self._generate(request, cancel, work)
         return self._offer(request, work)
 
-    def _decline(self, request: CompletionRequest, work: _Work) -> str | None:
+    def _decline(self, request: CompletionRequest, work: Progress) -> str | None:
         """Return why nothing is asked of a model; rules first, then the learned estimate."""
         cpu = time.thread_time()
-        reason = self._rules(request)
+        reason = self._too_large(request) or hold_back(request)
         if reason is None and request.trigger == "automatic":
             work.estimate = self._estimate(request)
             reason = work.estimate.reason if request.gate else None
         work.router_cpu_s += time.thread_time() - cpu
         return reason
 
-    def _rules(self, request: CompletionRequest) -> str | None:
-        return self.withheld(request) or (hold_back(request) if request.gate else None)
+    def _too_large(self, request: CompletionRequest) -> str | None:
+        if len(request.text) <= self._options.max_document_chars:
+            return None
+        return f"The file is larger than {self._options.max_document_chars / 1e6:.0f} million characters."
 
     def withheld(self, request: CompletionRequest) -> str | None:
         """Return why no model is shown the request's document, None where it may be; any thread may ask."""
-        if len(request.text) > self._options.max_document_chars:
-            return f"The file is larger than {self._options.max_document_chars / 1e6:.0f} million characters."
-        return self.exclusions.of_place(request)
+        return self._too_large(request) or self.exclusions.of_place(request)
 
     def visited(self, request: CompletionRequest) -> None:
         """Note a request's document among those opened, unless it is withheld; any thread."""
@@ -172,14 +157,16 @@ class Pipeline:
             known = self._estimated = request, self.gate.before(request)
         return known[1]
 
-    def _route(self, request: CompletionRequest, work: _Work) -> None:
+    def _route(self, request: CompletionRequest, work: Progress) -> None:
         started, cpu = time.perf_counter(), time.thread_time()
         router = self._router_for(request.route)
         automatic = request.gate and request.trigger == "automatic"
         work.saving = self.gate.routing(request.energy_saving) if automatic else request.energy_saving
         prices = partial(self._prices, request)
         decision = router.route(request, energy_saving=work.saving, prices=prices)
-        work.decision = replace(decision, reason=_as_set(decision.reason, work.saving, request.energy_saving))
+        if work.saving != request.energy_saving:
+            decision = replace(decision, reason=_as_set(decision.reason, work.saving, request.energy_saving))
+        work.decision = decision
         work.route_ms += (time.perf_counter() - started) * 1e3
         work.router_cpu_s += time.thread_time() - cpu
 
@@ -197,7 +184,7 @@ class Pipeline:
         names = ", ".join(("auto", *_TIERS, *self._model_ids.values()))
         raise ConfigError(f"There is no route {route!r} with this pair; choose one of {names}.")
 
-    def _generate(self, request: CompletionRequest, cancel: CancelToken, work: _Work) -> None:
+    def _generate(self, request: CompletionRequest, cancel: CancelToken, work: Progress) -> None:
         """Run the chosen tier; the review of a small draft may send the request on to the large model, once."""
         router = self._router_for(request.route)
         while work.decision is not None:
@@ -213,7 +200,7 @@ class Pipeline:
             self._look_around(request, work.decision, work, cancel)
             self._continue(request, work.decision, work, cancel)
 
-    def _look_around(self, request: CompletionRequest, decision: Decision, work: _Work, cancel: CancelToken) -> None:
+    def _look_around(self, request: CompletionRequest, decision: Decision, work: Progress, cancel: CancelToken) -> None:
         """Have the other candidates written that the request wants."""
         if request.candidates < 2:
             return
@@ -222,7 +209,7 @@ class Pipeline:
         work.others = tuple(each.text for each in found[1:])
         work.runs[-1] = replace(work.runs[-1], generation=with_cost_of(work.runs[-1].generation, found))
 
-    def _continue(self, request: CompletionRequest, decision: Decision, work: _Work, cancel: CancelToken) -> None:
+    def _continue(self, request: CompletionRequest, decision: Decision, work: Progress, cancel: CancelToken) -> None:
         """Have the lines written that follow the first one in its block, as long as they are likely enough together."""
         run = work.runs[-1]
         if request.multiline != "auto" or work.review is None:
@@ -256,7 +243,7 @@ class Pipeline:
         floor = None if _always_offered(request) or not request.stop_early else decision.stop_logprob
         return limits(request, self._options, floor=floor)
 
-    def _offer(self, request: CompletionRequest, work: _Work) -> Completion:
+    def _offer(self, request: CompletionRequest, work: Progress) -> Answer:
         run = work.runs[-1]
         silence = self._silence(request, work)
         broken_off = run.generation.stop in ("length", "repetition")
@@ -267,15 +254,15 @@ class Pipeline:
         if isinstance(offer, Offer):
             offer = fit(request, known, fresh=True)
         if isinstance(offer, Discard):
-            answer = self._completion("none", offer.reason, work=work)
+            answer = Answer(action="none", reason=offer.reason)
         else:
             why = work.decision.reason if work.decision else ""
-            answer = self._completion("generate", why, work=work, offer=offer)
-            answer = replace(answer, others=others_of(request, offer, work.others))
+            others = others_of(request, offer, work.others)
+            answer = Answer(action="generate", reason=why, offer=offer, others=others)
         self._remember(request, work, known, answer)
         return answer
 
-    def _silence(self, request: CompletionRequest, work: _Work) -> str | None:
+    def _silence(self, request: CompletionRequest, work: Progress) -> str | None:
         """Return why a text is not good enough to be offered, None where it is."""
         run, review = work.runs[-1], work.review
         if request.trigger == "automatic":
@@ -287,7 +274,7 @@ class Pipeline:
             return f"The {run.tier} model does not know how to go on here." if by_hand else review.reason
         return work.estimate.reason if request.gate else None
 
-    def _remember(self, request: CompletionRequest, work: _Work, text: str, answer: Completion) -> None:
+    def _remember(self, request: CompletionRequest, work: Progress, text: str, answer: Answer) -> None:
         if not request.cache:
             return
         run, review = work.runs[-1], work.review
@@ -302,70 +289,44 @@ class Pipeline:
             p_accept=work.estimate.p_accept,
             others=tuple(other.text for other in answer.others),
         )
-        self._cache.put(request, entry, answer.id)
+        self._cache.put(request, entry, work.id)
 
-    def _from_cache(self, request: CompletionRequest, hit: CacheEntry) -> Completion:
+    def _from_cache(self, request: CompletionRequest, hit: CacheEntry) -> Answer:
         offer = fit(request, hit.text) if hit.text else Discard(reason="Nothing good enough was found here before.")
         if isinstance(offer, Discard):
-            return self._completion("cache", offer.reason, hit=hit)
-        return self._completion("cache", f"The {hit.tier} model's earlier suggestion still fits.", hit=hit, offer=offer)
-
-    def _completion(
-        self,
-        action: Action,
-        reason: str,
-        *,
-        work: _Work | None = None,
-        hit: CacheEntry | None = None,
-        offer: Offer | None = None,
-    ) -> Completion:
-        offered = work.runs[-1].tier if work and offer else None
-        decision = work.decision if work else None
-        review = work.review if work else None
-        return Completion(
-            id=new_id(),
-            text=offer.text if offer else "",
-            replace=offer.replace if offer else 0,
-            action=action,
-            reason=reason,
-            model=offered,
-            model_id=self._model_ids[offered] if offered else None,
-            models_run=tuple(run.tier for run in work.runs) if work else (),
-            p_small_ok=decision.p_small_ok if decision else None,
-            p_gain=decision.p_gain if decision else None,
-            p_accept=work.estimate.p_accept if work else hit.p_accept if hit else None,
-            features=decision.place.features if decision and decision.place else None,
-            confidence=review.confidence if review else hit.confidence if hit else None,
-            seen=work.estimate.seen if work else {},
-        )
+            return Answer(action="cache", reason=offer.reason, hit=hit)
+        why = f"The {hit.tier} model's earlier suggestion still fits."
+        return Answer(action="cache", reason=why, hit=hit, offer=offer)
 
     def _close(
-        self,
-        request: CompletionRequest,
-        work: _Work,
-        answer: Completion,
-        measurement: Measurement,
-        queue_ms: float,
+        self, request: CompletionRequest, work: Progress, answer: Answer, measurement: Measurement, queue_ms: float
     ) -> Completion:
-        runs = [run.generation for run in work.runs]
-        timings = Timings(
-            queue_ms=queue_ms,
-            route_ms=work.route_ms,
-            prompt_ms=sum(run.prompt_ms for run in runs),
-            generate_ms=sum(run.generate_ms for run in runs),
-            total_ms=(time.perf_counter() - work.started) * 1e3 + queue_ms,
+        """Return the answer with all that led to it and what it cost."""
+        offer, hit, decision, review = answer.offer, answer.hit, work.decision, work.review
+        offered = work.runs[-1].tier if work.runs and offer else None
+        return Completion(
+            id=work.id,
+            text=offer.text if offer else "",
+            replace=offer.replace if offer else 0,
+            action=answer.action,
+            reason=answer.reason,
+            model=offered,
+            model_id=self._model_ids[offered] if offered else None,
+            models_run=tuple(run.tier for run in work.runs),
+            p_small_ok=decision.p_small_ok if decision else None,
+            p_gain=decision.p_gain if decision else None,
+            p_accept=hit.p_accept if hit else work.estimate.p_accept,
+            features=decision.place.features if decision and decision.place else None,
+            confidence=review.confidence if review else hit.confidence if hit else None,
+            seen=work.estimate.seen,
+            others=answer.others,
+            timings=work.timings(queue_ms),
+            tokens=work.tokens(),
+            energy=self._bill(request, work, answer.action, measurement),
+            cpu_seconds=measurement.cpu_seconds,
         )
-        tokens = TokenCounts(
-            prompt=max((run.prompt_tokens for run in runs), default=0),
-            prompt_evaluated=sum(run.prompt_evaluated for run in runs),
-            generated=sum(run.generated_tokens for run in runs),
-            drafted=sum(run.drafted for run in runs),
-            draft_accepted=sum(run.draft_accepted for run in runs),
-        )
-        energy = self._bill(request, work, answer, measurement)
-        return replace(answer, timings=timings, tokens=tokens, energy=energy, cpu_seconds=measurement.cpu_seconds)
 
-    def _stopped(self, request: CompletionRequest, work: _Work) -> None:
+    def _stopped(self, request: CompletionRequest, work: Progress) -> None:
         """Bring the baseline as far as the cancelled run came."""
         if work.decision is None:
             return
@@ -374,10 +335,10 @@ class Pipeline:
         prompt = self._completer.prompt(request, "large", tokens).tokens
         self._account.stopped(prompt, round(share * len(prompt)))
 
-    def _bill(self, request: CompletionRequest, work: _Work, answer: Completion, measurement: Measurement) -> Energy:
-        if answer.action == "skip":
+    def _bill(self, request: CompletionRequest, work: Progress, action: Action, measurement: Measurement) -> Energy:
+        if action == "skip":
             return self._account.skipped(measurement)
-        if answer.action == "cache":
+        if action == "cache":
             return self._account.cached(measurement)
         prompt = self._completer.prompt(request, "large", room(request, self._options))
         share = work.router_cpu_s / measurement.cpu_seconds if measurement.cpu_seconds else 0.0
