@@ -1,5 +1,6 @@
 """The decode loop: greedy, healed at the cursor, stopped as soon as going on cannot pay."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -134,10 +135,11 @@ def pick(logits: npt.NDArray[np.float32]) -> tuple[int, float, float]:
     """Return the index of the largest logit, its log probability, and its probability's lead over the second."""
     best = int(logits.argmax())
     top = float(logits[best])
-    weights = np.exp(logits - top)
-    total = float(weights.sum())
+    weights = logits - top
+    np.exp(weights, out=weights)
+    total = float(np.add.reduce(weights))
     weights[best] = 0.0
-    return best, -float(np.log(total)), (1.0 - float(weights.max())) / total
+    return best, -math.log(total), (1.0 - float(np.maximum.reduce(weights))) / total
 
 
 def _stop(token: int, beyond: bytes, draft: _Draft, vocabulary: Vocabulary, limits: Limits) -> Stop | None:
@@ -158,7 +160,8 @@ def _stop_block(beyond: bytes, text: bytes, started: float, limits: Limits) -> S
     """Return why a text of several lines ends with the token that spelled `beyond`, None if it goes on."""
     if limits.block_indent is not None and block_end(text, limits.block_indent) is not None:
         return "block"
-    if limits.open_brackets is not None and closer_start(text, limits.open_brackets) is not None:
+    closes = limits.open_brackets is not None and any(closer in beyond for closer in b")]}")
+    if closes and closer_start(text, limits.open_brackets or 0) is not None:
         return "bracket"
     if b"\n" not in beyond:
         return None

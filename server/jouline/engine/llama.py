@@ -243,9 +243,9 @@ class Context:
             self._tokens.token[: len(chunk)] = chunk
             self._decode(batch)
             if states is not None:
-                found = ffi.llama_get_embeddings(self._pointer)
-                self.stored = at + start + len(chunk)
-                states[at + start : self.stored] = np.ctypeslib.as_array(found, (len(chunk), self.weights.width))
+                row, self.stored = states.strides[0], at + end
+                address = states.ctypes.data + (at + start) * row
+                ctypes.memmove(address, ffi.llama_get_embeddings(self._pointer), len(chunk) * row)
 
     def decode_states(self, states: FloatArray, at: int, *, rows: int = 1) -> None:
         """Evaluate hidden states, shape (n, width), in the place of tokens at positions `at`…; all else as above."""

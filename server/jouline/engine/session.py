@@ -56,6 +56,19 @@ class Session(Protocol):
         """Prompt tokens that the last `sync` evaluated."""
 
 
+class Extensible(Session, Protocol):
+    """A timeline that several tokens may be appended to at once, and taken from, whatever its length at no cost."""
+
+    def extend(self, tokens: list[int], *, rows: int = 1) -> None:
+        """Append `tokens` with logits for the last `rows` of them.
+
+        Where the timeline has gone that way before, nothing is evaluated. Raises Cancelled as `sync` does.
+        """
+
+    def back_to(self, position: int) -> None:
+        """Make the timeline the first `position` tokens of what is held; what is behind them is kept for now."""
+
+
 class _Timeline:
     """What a context holds, how much of it is the caller's timeline, and which logits along it are known.
 
@@ -69,6 +82,7 @@ class _Timeline:
         self.held: list[int] = []
         self.length = 0
         self.prompt = 0  # tokens of the last whole prompt: what is held behind them is an answer
+        self.unchanged = 0  # see `TokenSession.unchanged`
         self.memo = LogitMemo(context.weights.vocabulary_size)
         self.shelf = Shelf(0 if context.weights.recurrent else context.shelf_bytes)
 
@@ -85,32 +99,53 @@ class _Timeline:
         usable = self.usable(wanted, rows)
         return len(wanted) - max(usable, min(self.shelf.reach(wanted), len(wanted) - max(1, rows)))
 
-    def rewind(self, wanted: list[int], rows: int) -> int:
-        """Give up what is of no use for `wanted`, or take up a parked timeline that has more of it.
+    def rewind(self, wanted: list[int], rows: int, keep: int) -> int:
+        """Give up all but the `keep` tokens that are of use for `wanted`, or take up a parked timeline that has more.
 
         Returns how many tokens of `wanted` are held now.
         """
         if rows > len(self.memo):
             raise EngineError(f"Logits are wanted for {rows} tokens, more than the {len(self.memo)} that are kept.")
-        keep = self.usable(wanted, rows)
         if self.shelf.open and self._exchange(wanted, keep):
             keep = self.usable(wanted, max(1, rows))
         self.prompt = len(wanted)
         self.cut(keep)
         return len(self.held)
 
-    def go_on(self, token: int) -> bool:
-        """Append `token` without evaluating it if the timeline has gone that way before."""
-        again = self.length < len(self.held) and self.held[self.length] == token and self.memo.holds(self.length)
-        self.length += again
-        return again
+    def go_on(self, tokens: list[int], rows: int) -> list[int]:
+        """Append those of the first `tokens` that need no evaluation and give up what else is held behind them.
+
+        Returns what is still to be evaluated; where a model cannot forget a part, that begins before `tokens`.
+        """
+        before, at = self.held, self.length
+        if at == len(before):
+            return tokens
+        known = self._following(tokens, rows)
+        if known == len(tokens):
+            self.length += known
+            return []
+        self.cut(at + known)
+        return [*before[self.length : at], *tokens[max(0, self.length - at) :]]
+
+    def _following(self, tokens: list[int], rows: int) -> int:
+        """Return how many of `tokens` are held behind the timeline, with logits for the last `rows`."""
+        at, count = self.length, len(tokens)
+        keep = common_prefix(self.held[at : at + count], tokens)
+        for index in range(max(0, count - rows), keep):
+            if not self.memo.holds(at + index):
+                return index
+        return keep
 
     def cut(self, position: int) -> None:
         """Forget everything from `position` on; a model that cannot forget a part forgets all."""
         if position < len(self.held):
-            self.held = self.held[: self.context.trim(position)]
-            self.memo.forget(len(self.held))
+            self._keep(position)
         self.length = len(self.held)
+
+    def _keep(self, position: int) -> None:
+        self.held = self.held[: self.context.trim(position)]
+        self.memo.forget(len(self.held))
+        self.unchanged = min(self.unchanged, len(self.held))
 
     def forget(self) -> None:
         """Give up everything, what was put aside too."""
@@ -120,8 +155,8 @@ class _Timeline:
 
     def believe(self, tokens: list[int], kept: int) -> None:
         """After a failed decode hold the first `kept` of `tokens` and nothing else."""
-        self.held = tokens[: self.context.trim(kept)]
-        self.memo.forget(len(self.held))
+        self.held = tokens
+        self._keep(kept)
         self.length = len(self.held)
 
     def grew(self, tokens: list[int], rows: int) -> None:
@@ -133,7 +168,7 @@ class _Timeline:
 
     def unload(self) -> None:
         """Forget everything and free the context with its weights."""
-        self.held, self.length, self.prompt = [], 0, 0
+        self.held, self.length, self.prompt, self.unchanged = [], 0, 0, 0
         self.memo.forget(0)
         self.shelf.clear()
         self.context.unload()
@@ -149,7 +184,7 @@ class _Timeline:
             self.shelf.put(self._parked())
         if found is None:
             return False
-        self.held, self.length = [], 0  # should this be broken off, nothing is trusted
+        self.held, self.length, self.unchanged = [], 0, 0  # should this be broken off, nothing is trusted
         self.memo.forget(0)
         if self.context.unpack(found.packed):
             if self.states is not None and found.states is not None:
@@ -194,6 +229,10 @@ class _OnTimeline:
         """See `Session.logits`."""
         return self._line.logits(back)
 
+    def back_to(self, position: int) -> None:
+        """See `Extensible.back_to`."""
+        self._line.length = min(position, len(self._line.held))
+
 
 class TokenSession(_OnTimeline):
     """A complete model's timeline; with `keep_states` also its hidden states, shape (capacity, width)."""
@@ -210,22 +249,33 @@ class TokenSession(_OnTimeline):
         """See `Session.sync`; with no `rows` a timeline that merely contains the prompt is enough."""
         line, wanted = self._line, list(tokens)
         _check_room(len(wanted), self._context.capacity)
-        if line.usable(wanted, rows) == len(wanted):
+        usable = line.usable(wanted, rows)
+        if usable == len(wanted):
             line.length, self.evaluated = len(wanted), 0
             return 0.0
-        keep = line.rewind(wanted, rows)
+        keep = line.rewind(wanted, rows, usable)
         self.evaluated = len(wanted) - keep
         self._append(wanted[keep:], rows)
         return float(self.evaluated)
 
     def step(self, token: int) -> None:
-        """Append one token; where the timeline has gone that way before, nothing is evaluated."""
+        """See `Session.step`."""
+        self.extend([token])
+
+    def extend(self, tokens: list[int], *, rows: int = 1) -> None:
+        """See `Extensible.extend`; with no `rows` a timeline that merely contains the tokens is enough."""
         line = self._line
-        _check_room(line.length + 1, self._context.capacity)
-        if not line.go_on(token):
-            before = line.held[: line.length] if self._context.weights.recurrent else []
-            line.cut(line.length)
-            self._append([*before[len(line.held) :], token], 1)
+        _check_room(line.length + len(tokens), self._context.capacity)
+        if missing := line.go_on(tokens, rows):
+            self._append(missing, rows)
+
+    def mark(self, count: int) -> None:
+        """Have `unchanged` tell from now on what becomes of the first `count` tokens held."""
+        self._line.unchanged = count
+
+    def unchanged(self) -> int:
+        """Return how many of the tokens that were marked have been held ever since."""
+        return self._line.unchanged
 
     def pending(self, tokens: Sequence[int], *, rows: int = 1) -> float:
         """See `Session.pending`."""
@@ -260,22 +310,36 @@ class ExitSession(_OnTimeline):
         line, wanted = self._line, list(tokens)
         _check_room(len(wanted), self._context.capacity)
         front_work = self._front.sync(wanted, rows=0)
-        if line.usable(wanted, rows) == len(wanted):
+        self._front.mark(len(wanted))
+        usable = line.usable(wanted, rows)
+        if usable == len(wanted):
             line.length, self.evaluated = len(wanted), 0
             return front_work * self.front_share
-        self.evaluated = len(wanted) - line.rewind(wanted, rows)
-        self._catch_up(wanted, rows)
+        keep = line.rewind(wanted, rows, usable)
+        self.evaluated = len(wanted) - keep
+        self._catch_up(wanted[keep:], rows)
         return front_work * self.front_share + self.evaluated * (1 - self.front_share)
 
     def step(self, token: int) -> None:
-        """Append one token to both halves; where they have gone that way already, nothing is evaluated."""
-        line = self._line
-        wanted = [*line.held[: line.length], token]
-        _check_room(len(wanted), self._context.capacity)
-        if not line.go_on(token):
-            self._front.sync(wanted, rows=0)
-            line.cut(line.length)
-            self._catch_up(wanted, 1)
+        """See `Session.step`."""
+        self.extend([token])
+
+    def extend(self, tokens: list[int], *, rows: int = 1) -> None:
+        """See `Extensible.extend`; the front goes first."""
+        line, front = self._line, self._front
+        at = line.length
+        _check_room(at + len(tokens), self._context.capacity)
+        before = line.held
+        missing = line.go_on(tokens, rows)
+        if not missing:
+            return
+        if front.unchanged() >= at:
+            front.back_to(at)
+            front.extend(tokens, rows=0)
+        else:
+            front.sync([*before[:at], *tokens], rows=0)
+        front.mark(at + len(tokens))
+        self._catch_up(missing, rows)
 
     def pending(self, tokens: Sequence[int]) -> float:
         """See `Session.pending`; what the front has seen costs the back's share alone."""
@@ -283,18 +347,18 @@ class ExitSession(_OnTimeline):
         front, back = self._front.pending(wanted, rows=0), self._line.missing(wanted, 1)
         return front * self.front_share + back * (1 - self.front_share)
 
-    def _catch_up(self, wanted: list[int], rows: int) -> None:
-        line = self._line
-        at = len(line.held)
-        states = self._front.states
+    def _catch_up(self, missing: list[int], rows: int) -> None:
+        """Evaluate `missing` behind what is held; the front has their states."""
+        line, states = self._line, self._front.states
         if states is None:
             raise EngineError("The front of an early-exit pair was opened without its hidden states.")
-        rows = min(rows, len(wanted) - at)
+        at = len(line.held)
         try:
-            self._context.decode_states(states[at : len(wanted)], at, rows=rows)
-            line.grew(wanted[at:], rows)
+            rows = min(rows, len(missing))
+            self._context.decode_states(states[at : at + len(missing)], at, rows=rows)
+            line.grew(missing, rows)
         except BaseException:  # an interrupt from the keyboard too
-            line.believe(wanted, self._context.kept())
+            line.believe(line.held[:at] + missing, self._context.kept())
             raise
 
 

@@ -1,8 +1,8 @@
 """When a text has said what there is to say: loops, ends of blocks, lines that stand in the file already (pure)."""
 
 import re
-from collections.abc import Sequence
 
+_LOOPS = ((1, 5), (2, 8), *((period, 3 * period) for period in range(3, 9)))  # tokens: period, length in all
 _LINE_TIMES = 3
 _LONGEST_PERIOD = 3  # lines
 _LEAST_LINE = 4  # characters: shorter lines, such as a closing bracket, repeat by right
@@ -10,12 +10,16 @@ _BRACKETS = re.compile(rb"'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|#[^\n]*|[()
 _OPENERS, _CLOSERS = b"([{", b")]}"
 
 
-def repeats(tokens: Sequence[int]) -> bool:
+def repeats(tokens: list[int]) -> bool:
     """Whether the last tokens are one short group over and over (small models fall into such loops)."""
-    for period in range(1, 9):
-        times = 5 if period == 1 else 4 if period == 2 else 3
-        span = period * times
-        if len(tokens) >= span and tokens[-span:] == list(tokens[-period:]) * times:
+    count = len(tokens)
+    for period, span in _LOOPS:
+        # the first comparison is nearly always all there is to do
+        if (
+            count >= span
+            and tokens[-1] == tokens[-1 - period]
+            and tokens[-span:] == tokens[-period:] * (span // period)
+        ):
             return True
     return False
 

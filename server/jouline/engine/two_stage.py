@@ -29,7 +29,7 @@ from jouline.engine.exit import ExitRule, Signals
 from jouline.engine.generate import Limits, generate
 from jouline.engine.llama import FloatArray
 from jouline.engine.prefix import common_prefix
-from jouline.engine.session import Session, TokenSession
+from jouline.engine.session import Extensible, TokenSession
 from jouline.engine.vocabulary import Vocabulary
 
 _ASKED: Kind = (1, 3)  # the first token of a separate small model's draft
@@ -57,6 +57,7 @@ class _Answer:
     drafted: list[int] = field(default_factory=list)  # evaluated behind the timeline, not chosen yet
     guesses: list[tuple[int, Kind]] = field(default_factory=list)  # at the current position and at each drafted one
     exited: bool = False
+    read: int = 0  # tokens of the timeline that the large half has seen
     behind: int = 0  # positions before the current one that the large half has not seen
     decoded: int = 0
     last: int = 0  # what the large half said to the last guess: 0 nothing yet, 1 the same, 2 another
@@ -67,7 +68,7 @@ class TwoStageSession:
 
     def __init__(
         self,
-        large: Session,
+        large: Extensible,
         small: TokenSession | None,
         *,
         costs: DraftCosts,
@@ -191,20 +192,33 @@ class TwoStageSession:
         """Evaluate the timeline and what is drafted behind it; returns the work, in tokens of a whole pass."""
         work, guess = 0.0, None
         if self._small and self.costs.halves:
-            work = self._small.sync(self._at.timeline) * self._front_share
+            read = len(self._at.timeline) - 1 if self._at.decoded else 0
+            work = self._bring(self._small, read) * self._front_share
             guess = ahead.guess(self._small.logits())
         self._at.exited = guess is not None and self._exits(ahead, guess)
         if self._at.exited:
             self._at.behind += 1
             return work
         drafted = self._draft(ahead, guess)
-        at_once = self._large.sync([*self._at.timeline, *drafted], rows=1 + len(drafted))
+        at_once = self._bring(self._large, self._at.read, drafted)
         evaluated = max(0, self._large.evaluated - len(drafted))
         if not self._at.decoded:
             self.evaluated = evaluated
-        self._at.drafted = drafted
+        self._at.drafted, self._at.read = drafted, len(self._at.timeline)
         self._catch_up(len(drafted))
         return work + evaluated * (1 - self._front_share) if guess else at_once - len(drafted)
+
+    def _bring(self, session: Extensible, read: int, drafted: Sequence[int] = ()) -> float:
+        """Bring a model up to the timeline, of which it has read so many tokens, and to what is drafted behind it.
+
+        Returns the work, which is told of what was not read yet in this answer alone.
+        """
+        timeline = self._at.timeline
+        if not read:
+            return session.sync([*timeline, *drafted], rows=1 + len(drafted))
+        session.back_to(read)
+        session.extend([*timeline[read:], *drafted], rows=1 + len(drafted))
+        return 0.0
 
     def _exits(self, ahead: Ahead, guess: Guess) -> bool:
         """Whether the small half's choice stands."""
@@ -270,10 +284,10 @@ class TwoStageSession:
 
     def _go_on(self, ahead: Ahead, small: TokenSession, guess: Guess | None, most: int) -> list[int]:
         """Have the small model go on from `guess` as long as one more token is likely to pay."""
-        fork, tokens, timeline, chance = ahead.fork(), list[int](), list(self._at.timeline), 1.0
+        fork, tokens, tail, chance = ahead.fork(), list[int](), self._at.timeline[-Lookup.LENGTH :], 1.0
         self._at.guesses = []
         while guess is not None:
-            kind = lead_kind(guess.lead, self._agreement(timeline, guess.token))
+            kind = lead_kind(guess.lead, self._agreement(tail, guess.token))
             self._at.guesses.append((guess.token, kind))
             chance *= self._acceptance.of(kind)
             if len(tokens) >= most or not fork.goes_on(guess.token):
@@ -281,9 +295,9 @@ class TwoStageSession:
             if chance * self.costs.plain <= MARGIN * self.costs.longer(len(tokens) + 2):
                 break
             tokens.append(guess.token)
-            timeline.append(guess.token)
+            tail.append(guess.token)
             fork.take(guess.token)
-            small.sync(timeline)
+            small.step(guess.token)
             guess = fork.guess(small.logits())
         return tokens
 
