@@ -1,5 +1,8 @@
 """What a router could save with a pair follows from who is right where and what each way to ask costs."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +22,7 @@ def outcome(*, small: bool, large: bool, logprob: float = -1.0, cost: float = 0.
         small_cpu_s=cost,
         escalation_cpu_s=1 - cost,
         large_cpu_s=1.0,
+        prompt_tokens=100,
     )
 
 
@@ -65,7 +69,7 @@ def test_nothing_beats_the_oracle_at_parity(table: list[Outcome]) -> None:
 @given(table=OUTCOMES)
 def test_an_interval_holds_the_values_that_packages_give(table: list[Outcome]) -> None:
     """Resampling one package alone gives the value itself; the ends are in order."""
-    found = comparison.resampled(table, comparison.VALUES["small right"], draws=20)
+    found = comparison.resampled(table, comparison.VALUES["small right"], lambda row: row.package, draws=20)
     assert found.low <= found.high
     if len({o.package for o in table}) == 1:
         assert found.low == pytest.approx(found.mean)
@@ -77,6 +81,16 @@ def test_the_table_names_every_value_of_every_shape() -> None:
     assert "| | 3+6 | 2+7 |" in text
     assert "| only here | 1.0000 | - |" in text
     assert all(name in text for name in comparison.VALUES)
+
+
+@given(table=OUTCOMES)
+def test_a_way_held_against_itself_is_neither_better_nor_cheaper(table: list[Outcome]) -> None:
+    """Places are paired, so that nothing but the ways themselves makes a difference; against a worse one it shows."""
+    same = comparison.against(table, table)
+    assert same["large right, more"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert same["CPU-seconds, small, share"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    worse = [replace(row, large_right=False) for row in table]
+    assert comparison.against(worse, table)["large right, more"]["mean"] == -np.mean([row.large_right for row in table])
 
 
 def test_a_sample_takes_from_every_package_in_turn() -> None:

@@ -30,7 +30,7 @@ FINISHING: dict[str, Step] = {
     "tokens": measuring.tokens,
     "card": measuring.card,
 }
-APART: dict[str, Step] = {"shapes": making.shapes, "install": measuring.install}
+APART: dict[str, Step] = {"shapes": making.shapes, "contexts": measuring.contexts, "install": measuring.install}
 TOGETHER = {"all": MAKING | FINISHING, "finish": FINISHING}
 
 
@@ -83,7 +83,8 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--checkpoint", default="final.pt", help="what to export, such as last.pt of a run under way")
     group.add_argument("--precision", choices=PRECISIONS, default="q8_0", help="of the files that ship")
     group.add_argument("--pair", type=Path, nargs=2, metavar=("FRONT", "BACK"), help="measure these files instead")
-    group.add_argument("--places", type=int, default=2000, help="by language; a quarter of them for comparisons")
+    group.add_argument("--places", type=int, default=2000, help="by language")
+    group.add_argument("--contexts", type=int, nargs="+", default=[256, 384, 512, 640], help="prompt tokens to compare")
     group.add_argument(
         "--human-eval", type=Path, nargs="+", metavar="ROWS", help="files of openai/human-eval-infilling, .jsonl or .gz"
     )

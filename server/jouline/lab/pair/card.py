@@ -102,6 +102,7 @@ PRECISION = [
     *((name, (name,)) for name in ("small right", "large right", "only large right")),
     *((name, (name,)) for name in ("CPU-seconds a place, small", "CPU-seconds a place, large")),
     *((name, (name,)) for name in ("CPU-seconds, small / large", "oracle at parity: saving")),
+    *((f"{name} than q8_0 at the same place", (name,)) for name in ("small right, more", "large right, more")),
 ]
 
 

@@ -1,5 +1,7 @@
 """Pairs compared at the same places: exit shapes by what a router could save with them, precisions by what they lose.
 
+Contexts of one pair are compared the same way.
+
 Every pair answers the same places through the product's engine. Each place is asked three ways: the small model
 afresh, the large one right after it (an escalation: what the front has seen is not seen again), and the large one
 afresh, in an engine of its own. All pairs take turns at each place, so that their CPU-seconds compare on a busy
@@ -10,18 +12,30 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jouline.cancel import CancelToken
 from jouline.completion import CompletionRequest, Generation, Tier
+from jouline.engine.pair import Pair
 from jouline.lab.pair.estimates import Estimate
-from jouline.lab.pair.evaluate import LINE, Answer, completer
+from jouline.lab.pair.evaluate import CONTEXT_TOKENS, LINE, Answer, completer
 from jouline.lab.pair.places import Place
 from jouline.pipeline.completer import Completer
 
 DRAWS = 2000
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A pair's files, and how many tokens its prompts may have."""
+
+    front: Path
+    back: Path
+    context_tokens: int = CONTEXT_TOKENS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +49,7 @@ class Outcome:
     small_cpu_s: float
     escalation_cpu_s: float
     large_cpu_s: float
+    prompt_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +60,11 @@ class Routing:
     saving: float
 
 
-def measure(pairs: Mapping[str, tuple[Path, Path]], places: Sequence[Place]) -> dict[str, list[Outcome]]:
-    """Return the outcomes of every pair (its front and back file) at the places, in the places' order."""
-    opened = {name: (completer(*files), completer(*files)) for name, files in pairs.items()}
+def measure(ways: Mapping[str, Way], places: Sequence[Place]) -> dict[str, list[Outcome]]:
+    """Return the outcomes of every way at the places, in the places' order."""
+    opened = {name: (_opened(way), _opened(way)) for name, way in ways.items()}
     try:
-        found: dict[str, list[Outcome]] = {name: [] for name in pairs}
+        found: dict[str, list[Outcome]] = {name: [] for name in ways}
         for place in places:
             for name, ((_, routed), (_, always)) in opened.items():
                 found[name].append(_outcome(place, routed, always))
@@ -58,6 +73,10 @@ def measure(pairs: Mapping[str, tuple[Path, Path]], places: Sequence[Place]) -> 
         for pair in opened.values():
             for engine, _ in pair:
                 engine.close()
+
+
+def _opened(way: Way) -> tuple[Pair, Completer]:
+    return completer(way.front, way.back, context_tokens=way.context_tokens)
 
 
 def _outcome(place: Place, routed: Completer, always: Completer) -> Outcome:
@@ -75,6 +94,7 @@ def _outcome(place: Place, routed: Completer, always: Completer) -> Outcome:
         small_cpu_s=small_cpu_s,
         escalation_cpu_s=escalation_cpu_s,
         large_cpu_s=large_cpu_s,
+        prompt_tokens=large.prompt_tokens,
     )
 
 
@@ -120,23 +140,24 @@ def cascade(outcomes: Sequence[Outcome], *, slack: float = 0.01) -> Routing:
 
 
 def resampled(
-    outcomes: Sequence[Outcome], value: Callable[[Sequence[Outcome]], float], *, draws: int = 500
+    rows: Sequence[Row], value: Callable[[Sequence[Row]], float], package: Callable[[Row], str], *, draws: int = 500
 ) -> Estimate:
     """Return a value of a table of places, with a 95 % interval that draws whole packages with replacement."""
-    packages: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        packages.setdefault(outcome.package, []).append(outcome)
+    packages: dict[str, list[Row]] = {}
+    for row in rows:
+        packages.setdefault(package(row), []).append(row)
     groups = [packages[name] for name in sorted(packages)]
     picks: NDArray[np.int64] = np.random.default_rng(0).integers(0, len(groups), (draws, len(groups)))
-    values = [value([o for i in pick for o in groups[i]]) for pick in picks]
+    values = [value([row for i in pick for row in groups[i]]) for pick in picks]
     low, high = np.percentile(values, [2.5, 97.5])
-    return Estimate(mean=value(outcomes), low=float(low), high=float(high))
+    return Estimate(mean=value(rows), low=float(low), high=float(high))
 
 
 VALUES: Mapping[str, Callable[[Sequence[Outcome]], float]] = {
     "small right": lambda table: float(np.mean([o.small_right for o in table])),
     "large right": lambda table: float(np.mean([o.large_right for o in table])),
     "only large right": lambda table: float(np.mean([o.large_right and not o.small_right for o in table])),
+    "prompt tokens": lambda table: float(np.mean([o.prompt_tokens for o in table])),
     "only small right": lambda table: float(np.mean([o.small_right and not o.large_right for o in table])),
     "CPU-seconds a place, small": lambda table: float(np.mean([o.small_cpu_s for o in table])),
     "CPU-seconds a place, large": lambda table: float(np.mean([o.large_cpu_s for o in table])),
@@ -157,8 +178,31 @@ def _ratio(table: Sequence[Outcome], value: Callable[[Outcome], float]) -> float
 
 def figures(outcomes: Sequence[Outcome]) -> dict[str, object]:
     """Return all values of a pair with their intervals, as plain values for JSON."""
-    found: dict[str, object] = {name: asdict(resampled(outcomes, value)) for name, value in VALUES.items()}
+    found = {name: asdict(resampled(outcomes, value, _package)) for name, value in VALUES.items()}
     return {"places": len(outcomes), **found}
+
+
+def _package(outcome: Outcome) -> str:
+    return outcome.package
+
+
+Pairs = Sequence[tuple[Outcome, Outcome]]  # of one place: the way in question, the one that it is held against
+AGAINST: Mapping[str, Callable[[Pairs], float]] = {
+    "small right, more": lambda table: float(np.mean([float(a.small_right) - b.small_right for a, b in table])),
+    "large right, more": lambda table: float(np.mean([float(a.large_right) - b.large_right for a, b in table])),
+    "CPU-seconds, small, share": lambda table: _share(table, lambda o: o.small_cpu_s),
+    "CPU-seconds, large, share": lambda table: _share(table, lambda o: o.large_cpu_s),
+}
+
+
+def _share(table: Pairs, value: Callable[[Outcome], float]) -> float:
+    return sum(value(one) for one, _ in table) / sum(value(other) for _, other in table)
+
+
+def against(outcomes: Sequence[Outcome], other: Sequence[Outcome]) -> dict[str, object]:
+    """Return what a way does more or less than another at the same places, place by place, with intervals."""
+    both = list(zip(outcomes, other, strict=True))
+    return {name: asdict(resampled(both, value, lambda pair: pair[0].package)) for name, value in AGAINST.items()}
 
 
 def table(found: Mapping[str, Mapping[str, object]]) -> str:

@@ -83,7 +83,8 @@ def shapes(given: argparse.Namespace) -> None:
     held_out = places.by_group(texts.read(given.folder / "held_out.jsonl"))["Python"]
     names = {f"{front}+{back}": (front, back) for front, back in given.shapes}
     files = {name: trials.exported(given.folder, shape) for name, shape in names.items()}
-    outcomes = comparison.measure(files, places.draw(held_out, given.places, seed=given.seed))
+    ways = {name: comparison.Way(front=front, back=back) for name, (front, back) in files.items()}
+    outcomes = comparison.measure(ways, places.draw(held_out, given.places, seed=given.seed))
     found = {
         name: trials.losses(given.folder, shape, held_out) | comparison.figures(outcomes[name])
         for name, shape in names.items()

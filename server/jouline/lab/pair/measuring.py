@@ -73,7 +73,7 @@ def _bits(front: Path, back: Path, tokenizer: Path, documents: list[Document]) -
 
 
 def precisions(given: argparse.Namespace) -> None:
-    """Compare the run's precisions at the same places; writes `precisions.json`."""
+    """Compare what may ship at the same places, bits per byte of the rest too; writes `precisions.json`."""
     from jouline.lab.pair import comparison, places
 
     run = run_folder(given)
@@ -82,16 +82,32 @@ def precisions(given: argparse.Namespace) -> None:
         return
     held_out = _held_out(given)["Python"]
     sample = places.sample(held_out, SAMPLE_BYTES)
-    outcomes = comparison.measure(kinds, places.draw(held_out, given.places // 4, seed=given.seed))
+    shipped = {kind: comparison.Way(front=kinds[kind][0], back=kinds[kind][1]) for kind in PRECISIONS[1:]}
+    outcomes = comparison.measure(shipped, places.draw(held_out, given.places, seed=given.seed))
     found = {
         kind: {
             "bytes": sum(path.stat().st_size for path in pair),
             "bits_per_byte": _bits(*pair, _tokenizer(given), sample),
-            **comparison.figures(outcomes[kind]),
+            **(comparison.figures(outcomes[kind]) if kind in outcomes else {}),
+            **(comparison.against(outcomes[kind], outcomes[PRECISIONS[1]]) if kind in PRECISIONS[2:] else {}),
         }
         for kind, pair in kinds.items()
     }
     _write(run / "precisions.json", found)
+
+
+def contexts(given: argparse.Namespace) -> None:
+    """Compare `--contexts` of the pair at the same places, the longest first; writes `contexts.json`."""
+    from jouline.lab.pair import comparison, places
+
+    front, back = _pair(given)
+    sizes = sorted(given.contexts, reverse=True)
+    ways = {str(size): comparison.Way(front=front, back=back, context_tokens=size) for size in sizes}
+    outcomes = comparison.measure(ways, places.draw(_held_out(given)["Python"], given.places, seed=given.seed))
+    longest = outcomes[str(sizes[0])]
+    found = {name: {**comparison.figures(of), **comparison.against(of, longest)} for name, of in outcomes.items()}
+    _write(run_folder(given) / "contexts.json", found)
+    print(comparison.table(found))
 
 
 def humaneval(given: argparse.Namespace) -> None:
