@@ -3,14 +3,14 @@
 import contextlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
 from jouline.cancel import CancelToken
-from jouline.catalogue.card import PairCard
+from jouline.catalogue.card import Layout, PairCard
 from jouline.catalogue.choice import choose_pair
 from jouline.catalogue.store import ModelStore
 from jouline.completion import Completion, CompletionRequest, Feedback, Tier
@@ -29,6 +29,7 @@ from jouline.pipeline.completer import Completer
 from jouline.pipeline.costs import Costs, file_names
 from jouline.pipeline.exclusions import Exclusions
 from jouline.pipeline.learning import Learning
+from jouline.pipeline.limits import room
 from jouline.pipeline.options import PipelineOptions
 from jouline.pipeline.pauses import Pauses
 from jouline.pipeline.serve import Pipeline
@@ -56,7 +57,15 @@ class Parts:
     learning: Learning
     person: Personal
     costs: Costs
+    context_tokens: int
     problems: tuple[str, ...]
+
+    def prompts_in(self, layout: Layout, requests: Sequence[CompletionRequest]) -> list[tuple[int, ...]]:
+        """See `App.prompts_in`."""
+        options, large = PipelineOptions(), self.card.large
+        card = replace(large, fim=replace(large.fim, layout=layout), healing=False)
+        completer = Completer(self.pair, {"small": card, "large": card}, options, self.context_tokens)
+        return [completer.prompt(request, "large", room(request, options)).tokens for request in requests]
 
 
 class App:
@@ -130,6 +139,14 @@ class App:
         """Begin anew: no answer is known, nothing of the person, and the models have read nothing."""
         self._pause.cancel()
         self._thread.submit(self._parts.pipeline.forget).result()
+
+    def prompts_in(self, layout: Layout, requests: Sequence[CompletionRequest]) -> list[tuple[int, ...]]:
+        """Return the large model's prompts with their parts in that order, within the same budgets of tokens.
+
+        They end at the cursor, have no other files and are evaluated nowhere: what reading them costs is counted.
+        """
+        self._pause.cancel()
+        return self._thread.submit(self._parts.prompts_in, layout, requests).result()
 
     def feedback(self, feedback: Feedback) -> None:
         """Note what the person did with a suggestion."""
@@ -364,6 +381,7 @@ def _wire(
         learning=learning,
         person=steering.person,
         costs=costs,
+        context_tokens=context_tokens,
         problems=tuple(problems),
     )
 

@@ -1,6 +1,6 @@
 """An app that answers from a script, and ways of asking that need no engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -8,6 +8,7 @@ from jouline.cancel import CancelToken
 from jouline.completion import Completion, CompletionRequest, Energy, Feedback, TokenCounts
 from jouline.replay.session import Ask, Reply
 
+SUFFIX = 9
 Answer = Callable[[CompletionRequest], Completion]
 
 
@@ -93,6 +94,11 @@ class ScriptedApp:
 
     def session_energy(self, *, settle: bool = False) -> "ScriptedApp":
         return self
+
+    def prompts_in(self, layout: str, requests: Sequence[CompletionRequest]) -> list[tuple[int, ...]]:
+        """Lay a prompt out with a token a character, two markers of their own and a suffix of `SUFFIX` tokens."""
+        assert layout == "prefix-suffix-middle"
+        return [(-1, *map(ord, request.prefix), -2, *[0] * SUFFIX) for request in requests]
 
     def _stop(self, future: Future[Completion]) -> None:
         from jouline.cancel import Cancelled

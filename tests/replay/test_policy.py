@@ -11,7 +11,7 @@ from tests.replay.test_session import GOAL, LINE, events
 from jouline.completion import CompletionRequest
 from jouline.replay.events import Accepted, Answered, Typed
 from jouline.replay.log import rows
-from jouline.replay.policy import POLICIES, Moment, Policy, tabby_delay_ms
+from jouline.replay.policy import PEERS, POLICIES, Moment, Policy, tabby_delay_ms
 from jouline.replay.rhythm import Rhythm
 from jouline.replay.session import Session, Wishes
 from jouline.replay.sources import SourceFile
@@ -21,9 +21,8 @@ ANYWHERE = Path("f.py")
 
 def moment(text: str, typed: str, **fields) -> Moment:
     """Return a moment at the end of `text`."""
-    request = CompletionRequest(
-        uri="", language="python", text=text, offset=text.index("|") if "|" in text else len(text)
-    )
+    before, _, after = text.partition("|")
+    request = CompletionRequest(uri="", language="python", text=before + after, offset=len(before))
     return Moment(request=request, typed=typed, **({"usual_gap_ms": None, "usual_response_ms": 0.0} | fields))
 
 
@@ -33,6 +32,8 @@ def moment(text: str, typed: str, **fields) -> Moment:
         ("ab", "b", {}, (3.0 - 1.5 * 0.5) * 200),  # line end and document end
         ("ab\nc|d", "c", {}, 3.0 * 200),
         ("ab(", "(", {}, (3.0 - 1.5 * 1.0) * 200),
+        ("ab(|)", "(", {}, (3.0 - 1.5 * 1.0) * 200),  # closing brackets are an end too
+        ("a_|\nb", "_", {}, (3.0 - 1.5 * 0.4) * 200),  # an underscore is of a word
         ("ab(", "(", {"usual_response_ms": 250.0}, 100.0),
         ("ab\nc|d", "c", {"usual_gap_ms": 900.0}, 1_000.0),
         ("ab(", "(", {"usual_gap_ms": 40.0}, 150.0),
@@ -108,6 +109,7 @@ def test_the_log_has_a_row_for_each_inference_and_what_was_taken():
 def test_every_peer_is_there():
     """The table compares the four that the notes describe, and always-large."""
     assert {"jouline", "always-large", "llama.vscode", "tabby", "continue", "twinny"} == set(POLICIES)
-    assert not POLICIES["llama.vscode"].cancels
+    assert [name for name in POLICIES if not POLICIES[name].cancels] == ["llama.vscode", "twinny"]
+    assert {name for name in POLICIES if POLICIES[name].prompt_order == "prefix first"} == set(PEERS)
     assert not POLICIES["twinny"].cache
     assert not any(POLICIES[name].gate or POLICIES[name].stop_early for name in POLICIES if name != "jouline")

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from jouline.app import build
+from jouline.completion import CompletionRequest
 from jouline.config import Config, Folders
 from jouline.replay.asking import EMBEDDED_PACE
 from jouline.replay.report import report_fields
 from jouline.replay.run import Options, plan, replay
 from jouline.replay.session import Wishes
 from jouline.replay.sources import SourceFile
+from jouline.replay.table import cell, variants
 
 pytestmark = pytest.mark.model
 
@@ -76,3 +78,18 @@ def test_at_a_fixed_pace_two_runs_are_alike(tmp_path: Path) -> None:
             report = report_fields(*replay(plan([source], options), app, options, lambda _: None))
             told.append({name: report[name] for name in ALIKE})
     assert told[0] == told[1]
+
+
+def test_the_peers_order_has_the_same_tokens_and_costs_more(tmp_path: Path) -> None:
+    """A prompt in another order is ours with its parts exchanged; typed, it makes a server read the suffix again."""
+    source = SourceFile(path=tmp_path / "store.py", language="python", text=TEXT, group="p")
+    request = CompletionRequest(uri=source.uri, language="python", text=TEXT, offset=TEXT.index("def save"))
+    with build(Config(), Folders.find({"JOULINE_HOME": str(tmp_path / "home")}), keep_ledger=False) as app:
+        (ours,), (theirs,) = (app.prompts_in(order, [request]) for order in ("suffix-prefix", "prefix-suffix-middle"))
+        peer = next(variant for variant in variants(50) if variant.name == "continue")
+        made = cell(app, source, peer, seed=1, chars=120, pace=EMBEDDED_PACE)
+    assert ours != theirs
+    assert sorted(ours) == sorted(theirs)
+    assert made is not None
+    assert made["prompt_tokens_own_order"] > made["prompt_tokens_read"] >= made["prompt_tokens_evaluated"]
+    assert made["large_work"][0][0] == made["inferences"] + made["cancelled"]

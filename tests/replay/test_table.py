@@ -3,11 +3,14 @@
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.replay.fakes import ScriptedApp, right, silent
+from tests.replay.fakes import SUFFIX, ScriptedApp, completion, right, silent
 
+from jouline.completion import CompletionRequest
 from jouline.replay.asking import EMBEDDED_PACE
-from jouline.replay.policy import PEERS
+from jouline.replay.policy import PEERS, POLICIES
+from jouline.replay.readings import Readings, seconds_a_prompt_token
 from jouline.replay.sources import SourceFile
 from jouline.replay.table import SOURCES, cell, summarise, variants
 
@@ -15,6 +18,9 @@ TEXT = (
     "import os\n\n\ndef read(path):\n    with open(path) as file:\n        return file.read()\n\n\nprint(read('a'))\n"
 )
 SOURCE = SourceFile(path=Path("read.py"), language="python", text=TEXT, group="p")
+
+
+PRICE = 0.001  # CPU-seconds of a prompt token in the rows below
 
 
 class Forgetful(ScriptedApp):
@@ -35,6 +41,14 @@ def row(variant: str, package: int, *, keys: int, cpu: float, ms: float) -> dict
     cells = {"variant": variant, "file": f"f{package}", "group": f"g{package}", "seed": 0, "cpu_seconds": cpu}
     latency = {source: [ms, ms + 2.0, ms + 4.0] if source in {"large", "all"} else [] for source in SOURCES}
     return counts | cells | {"keystrokes": 100 - keys, "keystrokes_unaided": 100, "latency_ms": latency}
+
+
+def read_by(cells: dict, *, read: int, own: int) -> dict:
+    """Return the cell with what its inferences read, in our order and in its own, at `PRICE` a prompt token."""
+    asked = ((1, 1), (9, 3), (2, 8))
+    points = np.array([[1.0, tokens, wrote, 0.01 + PRICE * tokens + 0.002 * wrote] for tokens, wrote in asked])
+    work = (points.T @ points).tolist()
+    return cells | {"prompt_tokens_read": read, "prompt_tokens_own_order": own, "large_work": work}
 
 
 def table(**more) -> list[dict]:
@@ -66,6 +80,63 @@ def test_intervals_hold_the_figure_and_are_of_packages():
     figures = summarise(rows)["variants"]["jouline"]
     low, high = figures["ci95"]["keystrokes_saved_percent"]
     assert low < figures["keystrokes_saved_percent"] < high
+
+
+def test_a_peer_s_own_order_is_priced_at_what_a_token_costs_here():
+    """Measured CPU-seconds plus the tokens read beyond the real ones at their price; ours stays what was measured."""
+    own = {"jouline": 100, "llama.vscode": 4_100, "continue": 300}
+    report = summarise([read_by(cells, read=100, own=own[cells["variant"]]) for cells in table()])
+    ours, peer = report["variants"]["jouline"], report["variants"]["llama.vscode"]
+    assert report["cpu_ms_a_prompt_token"] == pytest.approx(1.0)
+    assert peer["cpu_seconds_own_order"] == pytest.approx(3 * (4.0 + PRICE * 4_000))
+    assert ours["cpu_seconds_own_order"] == pytest.approx(3 * 1.0)
+    assert ours["cpu_own_order_of_reference_percent"] == pytest.approx(12.5)
+    assert ours["cpu_of_reference_percent"] == pytest.approx(25.0)
+    assert ours["ci95"]["cpu_own_order_of_reference_percent"] == [12.5, 12.5]
+    assert peer["cpu_seconds"] == pytest.approx(3 * 4.0)
+
+
+@pytest.mark.parametrize("old", [{"jouline", "llama.vscode", "continue"}, {"llama.vscode"}])
+def test_rows_without_the_counts_leave_the_estimate_out(old):
+    """A table begun before they were kept is still read; what is unknown is null and nothing else changes."""
+    rows = [cells if cells["variant"] in old else read_by(cells, read=100, own=100) for cells in table()]
+    report = summarise(rows)
+    ours, peer = report["variants"]["jouline"], report["variants"]["llama.vscode"]
+    assert peer["prompt_tokens_own_order"] is peer["cpu_seconds_own_order"] is None
+    assert ours["cpu_own_order_of_reference_percent"] is None
+    assert ours["ci95"]["cpu_own_order_of_reference_percent"] == [None, None]
+    assert ours["cpu_of_reference_percent"] == pytest.approx(25.0)
+
+
+def test_the_price_is_found_and_no_price_is_made_up():
+    """Least squares gives back the price of exact figures; too few kinds of inferences, or none, tell nothing."""
+    sums = read_by({}, read=1, own=1)["large_work"]
+    one = np.array([1.0, 5.0, 2.0, 0.1])
+    work = np.array([sums, np.outer(one, one), np.zeros((4, 4))])
+    assert seconds_a_prompt_token(work) == pytest.approx([PRICE, np.nan, np.nan], nan_ok=True)
+
+
+def test_a_cell_counts_what_its_own_order_would_read():
+    """Ours is what was read; a peer's reads its suffix again at every inference, late ones included."""
+    app, made = Forgetful(right(TEXT, chars=30)), {}
+    for variant in variants(50):
+        made[variant.name] = cell(app, SOURCE, variant, seed=1, chars=150, pace=EMBEDDED_PACE)
+    ours, peer = made["jouline"], made["llama.vscode"]
+    assert ours["prompt_tokens_own_order"] == ours["prompt_tokens_read"] == 2 * ours["inferences"]
+    assert peer["prompt_tokens_read"] == 2 * peer["inferences"]
+    assert peer["prompt_tokens_own_order"] >= (SUFFIX + 1) * peer["inferences"] > 0
+    assert peer["prompt_tokens_evaluated"] <= peer["prompt_tokens_read"]
+
+
+def test_an_inference_that_was_stopped_leaves_the_count_unknown():
+    """Nobody knows how far it had read; what is known of the others is not passed off as the whole."""
+    readings = Readings()
+    request = CompletionRequest(uri="", language="python", text="a", offset=1)
+    readings(request, completion())
+    assert readings.prompt_tokens_read == 2
+    readings(request, None)
+    assert readings.prompt_tokens_read is None
+    assert readings.prompt_tokens_own_order(Forgetful(silent), POLICIES["jouline"]) is None
 
 
 def test_only_cells_that_every_variant_has_are_compared():

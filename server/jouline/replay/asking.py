@@ -1,7 +1,7 @@
 """Asking a real app, and stopping it when the person has typed on."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -67,14 +67,23 @@ EMBEDDED_PACE = Pace(prompt_token={"small": 0.09, "large": 0.25}, token={"small"
 """The embedded pair on one quiet core of a server of 2023, our own work on top (LOG.md)."""
 
 
+Reading = Callable[[CompletionRequest, Completion | None], None]
+"""Hears of each inference as it ends, late ones too; None is one that was stopped."""
+
+
+def unheard(_request: CompletionRequest, _answer: Completion | None) -> None:
+    """Take no note."""
+
+
 class Asking:
     """The `jouline.replay.session.Ask` of a real app. It waits for the engine, so the times are real ones.
 
     With a fixed `pace` no request is stopped in the engine: one that is late on the replay's clock is paid for in full.
     """
 
-    def __init__(self, app: App, pace: Pace | None = None) -> None:
+    def __init__(self, app: App, pace: Pace | None = None, reading: Reading = unheard) -> None:
         self._app = app
+        self._reading = reading
         self._pace = pace
         self._wasted_joules = app.session_energy().cancelled_joules or 0.0
         self._waiting_cpu_s = 0.0
@@ -98,6 +107,8 @@ class Asking:
             cancel.cancel()
             answer, late = _end_of(future), True
         engine_ms = (time.perf_counter() - began) * 1e3  # a stopped engine is free only when it has stopped
+        if answer is None or answer.models_run:
+            self._reading(request, answer)
         if answer is None:
             # This thread only waited, so the process's time is the request's.
             spent = time.process_time() - cpu

@@ -2,11 +2,21 @@
 
 The peers' figures are their published defaults (read in their sources): how long they wait, whether they cancel, what
 they remember, that they write every text to its natural end. The models, the prompts, the filters and the threshold
-from which a text is shown are ours for all, so that one table compares what asking alone is worth; a peer's own order
-of the prompt is named and its cost left out, as are llama.vscode's second request ahead of time, Tabby's and
-Continue's context from other files, Continue's reuse of a stream that is still running.
+from which a text is shown are ours for all, so that one table compares what asking alone is worth. What a peer's own
+order of the prompt would cost is estimated beside it (`jouline.replay.readings`). Left out are llama.vscode's second
+request ahead of time, Tabby's and Continue's context from other files, Continue's reuse of a stream that is still
+running, that twinny's lock also runs requests that are stale by their turn, and that it asks nothing inside words.
+
+Sources, as of 2026-11-20: ggml-org/llama.vscode `src/completion.ts`, `src/configuration.ts`, `src/llama-server.ts`
+(`/infill` with `cache_prompt`, slot 0; its README starts the server with `--cache-reuse 256`), and llama.cpp for the
+order of `/infill`; TabbyML/tabby `clients/tabby-agent/src/codeCompletion/{debouncer,contexts,index}.ts` and
+`crates/llama-cpp-server/src/supervisor.rs` (one slot); continuedev/continue `core/util/parameters.ts`,
+`core/autocomplete/templating/AutocompleteTemplate.ts`; twinnydotdev/twinny `package.json`,
+`src/extension/providers/completion.ts`, `src/extension/fim-templates.ts`. All four put the prefix first for the
+families they recommend; Continue and twinny put Codestral's suffix first.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -34,7 +44,8 @@ class Policy:
     The editor calls its tool `editor_delay_ms` after a key. `delay` returns the milliseconds that pass between that
     call and the request; another key in between drops it. With `adapts` the server decides how long to wait instead.
     `polls_ms` is how often a tool that does not cancel looks whether the request before has ended; `most_right` is the
-    longest rest of the line at which it asks.
+    longest rest of the line at which it asks. `reuses` is the least chunk, in tokens, that the tool's server shifts to
+    another place in the prompt, 0 where it does not.
     """
 
     name: str
@@ -49,6 +60,7 @@ class Policy:
     stop_early: bool = True
     exits: bool = True
     prompt_order: Literal["suffix first", "prefix first"] = "suffix first"
+    reuses: int = 0
 
 
 def _fixed(milliseconds: float) -> Callable[[Moment], float]:
@@ -56,12 +68,20 @@ def _fixed(milliseconds: float) -> Callable[[Moment], float]:
 
 
 def tabby_delay_ms(moment: Moment) -> float:
-    """Return the delay of tabby-agent's adaptive debouncer (`debouncer.ts`) for an automatic request."""
+    """Return the delay of tabby-agent's adaptive debouncer (`debouncer.ts`) for an automatic request.
+
+    It takes a line or a document for ended where nothing but punctuation and blanks follows (`contexts.ts`).
+    """
     base = min(400.0, max(100.0, moment.usual_gap_ms or 200.0))
-    at_document_end = not moment.request.text[moment.request.offset :].strip()
-    score = 0.5 * (not moment.typed.isalnum()) + 0.4 * (not moment.request.rest_of_line) + 0.1 * at_document_end
+    behind = moment.request.text[moment.request.offset :]
+    score = 0.5 * _no_word(moment.typed) + 0.4 * _no_word(moment.request.rest_of_line) + 0.1 * _no_word(behind)
     wait = (3.0 - 1.5 * score) * base - moment.usual_response_ms
     return min(1_000.0, max(100.0, wait))
+
+
+def _no_word(text: str) -> bool:
+    """Return whether there is no letter, digit or underscore of ASCII, as JavaScript has it."""
+    return re.search(r"\w", text, re.ASCII) is None
 
 
 POLICIES = {
@@ -78,6 +98,7 @@ POLICIES = {
             stop_early=False,
             exits=False,
             prompt_order="prefix first",
+            reuses=256,
         ),
         Policy(
             name="tabby", delay=tabby_delay_ms, gate=False, stop_early=False, exits=False, prompt_order="prefix first"
@@ -88,6 +109,7 @@ POLICIES = {
         Policy(
             name="twinny",
             delay=_fixed(300.0),
+            cancels=False,  # the next request waits for its lock
             cache=False,
             gate=False,
             stop_early=False,

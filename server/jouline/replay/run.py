@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jouline.completion import Feedback
-from jouline.replay.asking import App, Asking, Pace
+from jouline.replay.asking import App, Asking, Pace, Reading, unheard
 from jouline.replay.events import Accepted, Answered, Event, Rejected
 from jouline.replay.passages import Passage, choose_passages
 from jouline.replay.policy import POLICIES, Policy
@@ -50,9 +50,9 @@ def plan(sources: Sequence[SourceFile], options: Options) -> list[Typing]:
     return [_plan(source, options) for source in sources]
 
 
-def play(typing: Typing, app: App, options: Options) -> Iterator[Event]:
+def play(typing: Typing, app: App, options: Options, reading: Reading = unheard) -> Iterator[Event]:
     """Type all passages of a file, telling the app what became of its suggestions, and yield what happens."""
-    asking = Asking(app, options.pace)
+    asking = Asking(app, options.pace, reading)
     session = Session(
         ask=asking,
         wait=asking.wait_ms,
@@ -73,14 +73,19 @@ def replay(
     options: Options,
     progress: Callable[[Typing], None],
     log: Callable[[Typing, Sequence[Event]], None] | None = None,
+    *,
+    reading: Reading = unheard,
 ) -> tuple[Tally, Surroundings]:
-    """Play every file and add it all up; `progress` is called before each file, `log` with its events after it."""
+    """Play every file and add it all up.
+
+    `progress` is called before each file, `log` with its events after it, `reading` as each inference ends.
+    """
     started = time.perf_counter()
     tally = Tally()
     for typing in typings:
         progress(typing)
         events = []
-        for event in play(typing, app, options):
+        for event in play(typing, app, options, reading):
             tally.add(event)
             if log:
                 events.append(event)

@@ -2,9 +2,16 @@
 
 Every variant types the same passages of the same files with the same seeds, through the same engine, on the replay's
 own clock at a fixed pace. A cell is one file typed by one seed under one variant; nothing is carried from cell to cell.
+
+All are asked in our own order of the prompt, the only one that the embedded pair knows. What a peer's own order would
+cost on top is an estimate and stands apart (`cpu_seconds_own_order`): the measured CPU-seconds and, for each prompt
+token that one slot of a server would have read beyond those really read, what such a token costs the large model, found
+by least squares on this table's own inferences. That the answers would come later by as much, and fewer in time, is not
+in it. Rows without the counts, of earlier runs, leave it unknown.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -13,6 +20,7 @@ from numpy.typing import NDArray
 
 from jouline.replay.asking import App, Pace
 from jouline.replay.policy import PEERS, POLICIES, Policy
+from jouline.replay.readings import Readings, Rendering, seconds_a_prompt_token
 from jouline.replay.run import Options, plan, replay
 from jouline.replay.session import Wishes
 from jouline.replay.sources import SourceFile
@@ -30,14 +38,15 @@ _ADDED = (
     "accepted_chars",
 )
 _SPENT = ("cpu_seconds", "prompt_tokens_evaluated", "generated_tokens", "cancelled", "inferences")
+_READ = ("prompt_tokens_read", "prompt_tokens_own_order")
 SOURCES = ("small", "large", "cache", "all")
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
 
 
-class Fresh(App, Protocol):
-    """An app that can begin anew."""
+class Fresh(App, Rendering, Protocol):
+    """An app that can begin anew and put a prompt in another order."""
 
     def forget(self) -> None:
         """Forget answers, the person's ways and what the models have read."""
@@ -80,8 +89,12 @@ def cell(app: Fresh, source: SourceFile, variant: Variant, *, seed: int, chars: 
     if not typings:
         return None
     app.forget()
-    tally, around = replay(typings, app, options, lambda _: None)
+    readings = Readings()
+    tally, around = replay(typings, app, options, lambda _: None, reading=readings)
     return _row(tally, around.presses_unaided) | {
+        "prompt_tokens_read": readings.prompt_tokens_read,
+        "prompt_tokens_own_order": readings.prompt_tokens_own_order(app, variant.policy),
+        "large_work": readings.large_work,
         "variant": variant.name,
         "file": f"{source.group}/{source.path.name}",
         "group": source.group,
@@ -92,13 +105,15 @@ def cell(app: Fresh, source: SourceFile, variant: Variant, *, seed: int, chars: 
 def summarise(rows: Sequence[Row], *, seed: int = 0) -> dict[str, Any]:
     """Return the table: sums and ratios by variant with 95 % intervals that resample whole packages.
 
-    Ratios are to the reference: the peer whose run with the large model saves most keystrokes.
+    Ratios are to the reference: the peer whose run with the large model saves most keystrokes; those "of own order" to
+    what that peer's run is estimated to cost in its own order of the prompt.
     """
-    names = list(dict.fromkeys(row["variant"] for row in rows))
+    names = _in_order({row["variant"] for row in rows})
     cells = {name: {(row["file"], row["seed"]): row for row in rows if row["variant"] == name} for name in names}
     whole = set.intersection(*(set(of) for of in cells.values()))
     groups = sorted({cells[names[0]][key]["group"] for key in whole})
     weights = _weights(len(groups), seed)
+    token_s = _token_seconds([row for of in cells.values() for key, row in of.items() if key in whole], groups, weights)
     made = {name: _Variant.of([of[key] for key in sorted(whole)], groups) for name, of in cells.items()}
     peers = [name for name in PEERS if name in made]
     reference = max(peers, key=lambda name: made[name].saved(weights)[0]) if peers else names[0]
@@ -108,7 +123,8 @@ def summarise(rows: Sequence[Row], *, seed: int = 0) -> dict[str, Any]:
         "seeds": len({seed for _, seed in whole}),
         "packages": groups,
         "reference": reference,
-        "variants": {name: one.figures(made[reference], weights) for name, one in made.items()},
+        "cpu_ms_a_prompt_token": _number(1e3 * token_s[0], 4),
+        "variants": {name: one.figures(made[reference], weights, token_s) for name, one in made.items()},
     }
 
 
@@ -123,6 +139,7 @@ class _Variant:
     def of(cls, rows: Sequence[Row], groups: Sequence[str]) -> "_Variant":
         by_group = [[row for row in rows if row["group"] == group] for group in groups]
         sums = {name: np.array([sum(row[name] for row in of) for of in by_group]) for name in (*_ADDED, *_SPENT)}
+        sums |= {name: np.array([_sum(row.get(name) for row in of) for of in by_group]) for name in _READ}
         latencies = {
             source: [np.array([ms for row in of for ms in row["latency_ms"][source]]) for of in by_group]
             for source in SOURCES
@@ -148,21 +165,32 @@ class _Variant:
         medians: Floats = values[order][np.minimum(middle, len(values) - 1)]
         return medians
 
-    def figures(self, reference: "_Variant", weights: Floats) -> dict[str, Any]:
-        """Return sums, and each ratio with its interval."""
+    def own_order_cpu_s(self, weights: Floats, token_s: Floats) -> Floats:
+        """Return the CPU-seconds that the variant's own order of the prompt is estimated to take."""
+        read, own = (self.total(name, weights) for name in _READ)
+        more: Floats = np.where(own == read, 0.0, (own - read) * token_s)
+        return self.total("cpu_seconds", weights) + more
+
+    def figures(self, reference: "_Variant", weights: Floats, token_s: Floats) -> dict[str, Any]:
+        """Return sums, and each ratio with its interval; `token_s` are the CPU-seconds of a prompt token."""
+        own_order = self.own_order_cpu_s(weights, token_s)
         drawn = {
             "keystrokes_saved_percent": self.saved(weights),
             "keystrokes_saved_of_reference_percent": 100.0 * self.saved(weights) / reference.saved(weights),
             "cpu_of_reference_percent": 100.0
             * self.total("cpu_seconds", weights)
             / reference.total("cpu_seconds", weights),
+            "cpu_seconds_own_order": own_order,
+            "cpu_own_order_of_reference_percent": 100.0 * own_order / reference.own_order_cpu_s(weights, token_s),
             "latency_ms_p50": self.median_ms("all", weights),
         }
         one = weights[:1]
         sums = {name: round(float(self.total(name, one)[0]), 3) for name in (*_ADDED, *_SPENT)}
+        counts = {name: _number(self.total(name, one)[0]) for name in _READ}
         by_source = {source: _number(self.median_ms(source, one)[0]) for source in SOURCES}
         return (
             sums
+            | counts
             | {name: _number(values[0]) for name, values in drawn.items()}
             | {"latency_ms_p50_by_source": by_source}
             | {"ci95": {name: _interval(values[1:]) for name, values in drawn.items()}}
@@ -201,5 +229,25 @@ def _interval(values: Floats) -> list[float | None]:
     return [_number(edge) for edge in np.percentile(known, [2.5, 97.5])] if len(known) else [None, None]
 
 
-def _number(value: float) -> float | None:
-    return round(float(value), 2) if np.isfinite(value) else None
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Return names of variants as `variants` has them, those it does not know at the end."""
+    places = {variant.name: place for place, variant in enumerate(variants(0))}
+    return sorted(names, key=lambda name: (places.get(name, len(places)), name))
+
+
+def _token_seconds(rows: Sequence[Row], groups: Sequence[str], weights: Floats) -> Floats:
+    """Return the CPU-seconds of one more prompt token of the large model, on all packages and in each resample."""
+    work = np.zeros((len(groups), 4, 4))
+    for row in rows:
+        if "large_work" in row:
+            work[groups.index(row["group"])] += np.array(row["large_work"])
+    return seconds_a_prompt_token(np.tensordot(weights, work, axes=1))
+
+
+def _sum(values: Iterable[float | None]) -> float:
+    """Return the sum, NaN where a part is unknown."""
+    return sum(math.nan if value is None else value for value in values)
+
+
+def _number(value: float, places: int = 2) -> float | None:
+    return round(float(value), places) if np.isfinite(value) else None
