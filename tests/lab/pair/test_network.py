@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from jouline.engine.options import EngineOptions  # noqa: E402
 from jouline.engine.pair import Pair as EnginePair  # noqa: E402
 from jouline.engine.pair import PairFiles  # noqa: E402
 from jouline.lab.pair import checkpoint, export  # noqa: E402
+from jouline.lab.pair.lattice import on_lattice, rounded  # noqa: E402
 from jouline.lab.pair.loss import ExitLoss, Plan, Weights  # noqa: E402
 from jouline.lab.pair.network import Pair, Shape, causal_attention, deepened  # noqa: E402
 from jouline.lab.pair.optimise import Rates, optimisers, orthogonalised  # noqa: E402
@@ -155,3 +157,24 @@ def greedy(pair: Pair, prompt: tuple[int, ...], exit_number: int, count: int) ->
             state = pair(torch.tensor([tokens]))[exit_number][0, -1]
             tokens.append(int((state @ pair.embedding.weight.T).argmax()))
     return tokens[len(prompt) :]
+
+
+def test_weights_are_rounded_as_llama_cpp_rounds_them() -> None:
+    """What training sees is bit for bit what a q4_0 file holds, blocks of nothing included."""
+    weights = torch.randn(8, 256) * torch.logspace(-4, 2, 8)[:, None]
+    weights[3, 32:64] = 0
+    kind = gguf.GGMLQuantizationType.Q4_0
+    kept = gguf.dequantize(gguf.quantize(weights.numpy(), kind), kind)
+    np.testing.assert_array_equal(rounded(weights).numpy(), kept)
+
+
+def test_rounded_weights_are_lent_to_the_matrices_of_layers_alone() -> None:
+    """Within, they are rounded and have gradients; behind, the exact ones are back; the head is never touched."""
+    pair = random_pair()
+    before = {name: value.clone() for name, value in pair.state_dict().items()}
+    with on_lattice(pair):
+        assert torch.equal(pair.front[0].q.weight, rounded(before["front.0.q.weight"]))
+        assert torch.equal(pair.embedding.weight, before["embedding.weight"])
+        pair(torch.zeros(1, 4, dtype=torch.long))[1].sum().backward()
+    assert pair.front[0].q.weight.grad is not None
+    assert all(torch.equal(value, before[name]) for name, value in pair.state_dict().items())

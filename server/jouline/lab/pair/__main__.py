@@ -75,6 +75,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--back", type=int, default=6, help="layers behind it")
     group.add_argument("--begin", type=Path, nargs=2, metavar=("FRONT", "BACK"), help="GGUF files to begin from")
     group.add_argument("--peak", type=float, default=1.0, help="scales the learning rates")
+    group.add_argument("--lattice", action="store_true", help="train on weights rounded as by q4_0")
     group.add_argument("--shapes", type=_shape, nargs="+", metavar="FRONT+BACK", help="shapes to compare: 3+6 2+7")
 
 

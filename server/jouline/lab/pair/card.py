@@ -34,9 +34,11 @@ def describe(shape: "Shape", progress: "Progress", begun_from: str | None) -> di
     )
     vocabulary = f"byte-level BPE of {shape.vocabulary:,} ids, pre-tokeniser `qwen2`"
     spent = f"{progress.tokens / 1e6:.2f} million tokens in {progress.seconds / 60:.0f} minutes"
+    last = progress.lattice_tokens / 1e6
+    rounded = f" The last {last:.2f} million tokens went through weights rounded as q4_0 rounds them." if last else ""
     return {
         "shape": f"Llama architecture, {layers}, {sizes}; {vocabulary}.",
-        "training": f"{start} {spent}, {METHOD}",
+        "training": f"{start} {spent}, {METHOD}{rounded}",
     }
 
 

@@ -12,11 +12,12 @@ from jouline.lab.pair.optimise import Optimisers
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """How far a run has come: optimiser steps, rows and tokens seen, seconds spent."""
+    """How far a run has come: optimiser steps, rows and tokens seen, those on rounded weights, seconds spent."""
 
     step: int = 0
     rows: int = 0
     tokens: int = 0
+    lattice_tokens: int = 0
     seconds: float = 0.0
 
 

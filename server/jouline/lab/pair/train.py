@@ -8,6 +8,7 @@ only their number to go on.
 # mypy: allow-subclassing-any, allow-untyped-decorators
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from jouline.lab.pair import checkpoint, export, rows, schedule
 from jouline.lab.pair.checkpoint import Progress
+from jouline.lab.pair.lattice import on_lattice
 from jouline.lab.pair.loss import ExitLoss, Plan, Weights, taught_chunk, whole_chunk
 from jouline.lab.pair.network import Pair, Shape, deepened
 from jouline.lab.pair.optimise import Optimisers, Rates, optimisers
@@ -40,7 +42,8 @@ log = logging.getLogger(__name__)
 class Options:
     """A run: its folder (rows, deadline, checkpoints, log), the network, and how it is trained.
 
-    `begin` names front and back files of a pair to begin from instead of random weights; `peak` scales all rates.
+    `begin` names front and back files of a pair to begin from instead of random weights; `peak` scales all rates;
+    with `lattice` the weights are rounded as q4_0 rounds them wherever a loss is worked out.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class Options:
     batch: int = 10
     begin: tuple[Path, Path] | None = None
     peak: float = 1.0
+    lattice: bool = False
     middle_weight: float = 2.0
     teach_steps: int = 1000
     seed: int = 0
@@ -185,14 +189,20 @@ class Run:
         teach = self.options.weights.teach * min(1.0, step / self.options.teach_steps)
         weighting = Weights(front=self.options.weights.front, teach=teach)
         plan = Plan(chunk=self._chunk, stride=self._stride, phase=step, whole=self._whole, taught=self._taught)
-        loss, front, whole = self._losses(inputs, targets, weights, weighting, plan)
-        loss.backward()
+        with self._lattice():
+            loss, front, whole = self._losses(inputs, targets, weights, weighting, plan)
+            loss.backward()
         self._average_gradients()
         self.optimisers.step(number=step, factor=factor * self.options.peak)
         self.progress.step += 1
         self.progress.rows += self.options.batch
-        self.progress.tokens += inputs.numel() * self.team.world
+        seen = inputs.numel() * self.team.world
+        self.progress.tokens += seen
+        self.progress.lattice_tokens += seen if self.options.lattice else 0
         return front.nanmean().item(), whole.mean().item()
+
+    def _lattice(self) -> contextlib.AbstractContextManager[None]:
+        return on_lattice(self.network) if self.options.lattice else contextlib.nullcontext()
 
     def _losses(
         self, inputs: Tensor, targets: Tensor, token_weights: Tensor, weights: Weights, plan: Plan
@@ -214,9 +224,12 @@ class Run:
         for gradient, part in zip(gradients, mean.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Losses on validation rows, nats per token: of all tokens and of the middles, of both exits."""
+        with self._lattice(), torch.no_grad():
+            return self._validated()
+
+    def _validated(self) -> dict[str, float]:
         share = self.options.batch // self.team.world
         plan = Plan(chunk=self._chunk, whole=self._whole, taught=self._taught)
         sums = torch.zeros(6, dtype=torch.float64)
@@ -286,6 +299,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--front", type=int, default=3)
     parser.add_argument("--back", type=int, default=6)
     parser.add_argument("--peak", type=float, default=1.0, help="scales the learning rates")
+    parser.add_argument("--lattice", action="store_true", help="train on weights rounded as by q4_0")
     parser.add_argument("--begin", type=Path, nargs=2, metavar=("FRONT", "BACK"), help="GGUF files to begin from")
     given = parser.parse_args(arguments)
     if given.processes:
@@ -295,6 +309,7 @@ def main(arguments: list[str] | None = None) -> int:
         shape=Shape(front=given.front, back=given.back),
         begin=tuple(given.begin) if given.begin else None,
         peak=given.peak,
+        lattice=given.lattice,
     )
     Run(options, join(given.store)).loop()
     return 0
