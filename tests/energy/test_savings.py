@@ -82,13 +82,14 @@ def test_held_out_batches_of_twenty_are_predicted_within_15_percent():
     prior=st.sampled_from([None, Prior.from_warm_up((200, 0.8), (12, 0.4))]),
 )
 def test_what_is_expected_is_what_is_predicted_and_never_stale(seen, asked, prior):
-    """After each request: the value alone, the value with its error, and that of a model that is made anew."""
+    """After each request: the value alone, with its error, as a sum of one, and that of a model that is made anew."""
     model = CostModel(prior)
     for work, cost in seen:
         model.predict(asked)  # so that something is remembered
         model.observe(work, cost)
         known = model.predict(asked)
         assert model.expected(asked) == (None if known is None else known.value)
+        assert known == model.predict_all([asked])
         assert known == CostModel.from_state(json.loads(json.dumps(model.state()))).predict(asked)
 
 

@@ -80,7 +80,7 @@ class Line:
     def uncertainty(self, x: Vector) -> float:
         """Return the standard error of the fitted value itself."""
         inverse = self._solve()[1]
-        spread = sum(x[i] * inverse[i][j] * x[j] for i in range(_SIZE) for j in range(_SIZE))
+        spread = sum(a * each * b for a, row in zip(x, inverse, strict=True) for each, b in zip(row, x, strict=True))
         return math.sqrt(max(0.0, self._dispersion() * spread))
 
     def state(self) -> dict[str, object]:

@@ -117,7 +117,12 @@ class CostModel:
 
     def predict(self, work: Work) -> Estimate | None:
         """Return what such work costs; None before there is a prior or a handful of requests."""
-        return self.predict_all([work])
+        if not self._ready:
+            return None
+        row = work.features
+        value, shared = self._line.value(row), self._line.uncertainty(row)
+        noise = self._line.noise() * self._size(value)
+        return Estimate(value=value, stddev=math.hypot(noise, shared), shared_stddev=shared)
 
     def predict_all(self, works: Iterable[Work]) -> Estimate | None:
         """Return what several requests cost together, their common error counted once for all of them."""
@@ -227,8 +232,9 @@ def split_saving(
     decoding only as far as was done. The parts sum to the saving.
     """
     stop = baseline_joules - baseline_so_far_joules
-    parts = SavedBy(stop=stop)
-    return parts + SavedBy(**{rest: baseline_so_far_joules - spent_joules})
+    parts = {"stop": stop}
+    parts[rest] = parts.get(rest, 0.0) + (baseline_so_far_joules - spent_joules)
+    return SavedBy(**parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

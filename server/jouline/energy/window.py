@@ -184,10 +184,10 @@ def total(parts: list[Part], duration_s: float, cpu_seconds: float, core: CoreWa
     if unknown_gpu or not known:
         return Measurement(duration_s=duration_s, cpu_seconds=cpu_seconds, parts=tuple(parts), caveats=caveats)
     return Measurement(
-        joules=_sum(part.joules for part in known),
-        joules_low=_sum(part.joules_low for part in known),
-        joules_high=_sum(part.joules_high for part in known),
-        gross_joules=_sum(part.gross_joules for part in known),
+        joules=_sum([part.joules for part in known]),
+        joules_low=_sum([part.joules_low for part in known]),
+        joules_high=_sum([part.joules_high for part in known]),
+        gross_joules=_sum([part.gross_joules for part in known]),
         method=weakest(part.method for part in known),
         source=_source(known, core),
         duration_s=duration_s,
@@ -202,13 +202,9 @@ def weakest(methods: Iterable[Method]) -> Method:
     return min(methods, key=_WEAKEST_FIRST.index, default="unavailable")
 
 
-def _sum(values: Iterable[float | None]) -> float | None:
-    total = 0.0
-    for value in values:
-        if value is None:
-            return None
-        total += value
-    return total
+def _sum(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _source(parts: Iterable[Part], core: CoreWatts) -> str:

@@ -6,6 +6,7 @@ real run of the large model refines.
 """
 
 from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
 
 from jouline.completion import Energy, Generation, Tier
 from jouline.energy.meter import Meters
@@ -96,8 +97,8 @@ class Account:
         evaluated = self._always_large.ask(prompt, runs[-1].generation.tokens)
         length = self._always_large.length(runs)
         router = None if total.joules is None else total.joules * min(1.0, router_share)
-        spent = self._spent(total, router_joules=router)
-        return self._price(runs, evaluated, length, spent, fitted.stddev if fitted else 0.0)
+        saved = self._saved(runs, Work(prompt_evaluated=evaluated, generated=length), total, fitted)
+        return self._spent(total, router_joules=router, **saved)
 
     def marginal(self, behind: Behind) -> MarginalCosts | None:
         """Return what each model would cost for a request before which it is so far behind; None before it is known."""
@@ -114,15 +115,14 @@ class Account:
         """Return the energy of a request that no model ran for; what a usual one costs is told apart, as the gate's."""
         usual = Work(prompt_evaluated=1, generated=self._always_large.natural_tokens)
         baseline = self._costs.expected("large", usual)
-        spent = self._spent(total)
         if baseline is None:
-            return spent
-        return replace(spent, baseline_joules=baseline, saved_by={"gate": baseline})
+            return self._spent(total)
+        return self._spent(total, baseline_joules=baseline, saved_by={"gate": baseline})
 
     def cached(self, total: Measurement) -> Energy:
         """Return the energy of a cached answer: always-large would have had the cache too, so nothing is saved."""
-        return replace(
-            self._spent(total),
+        return self._spent(
+            total,
             baseline_joules=total.joules,
             saved_joules=0.0,
             saved_joules_stddev=0.0,
@@ -137,27 +137,25 @@ class Account:
         spread = sum(cost.stddev for cost in known)  # one machine, one clock: their errors go together
         return Estimate(value=sum(cost.value for cost in known), stddev=spread)
 
-    def _price(
-        self, runs: tuple[Run, ...], evaluated: int, length: float, spent: Energy, spent_stddev: float
-    ) -> Energy:
-        baseline = self._costs.predict("large", Work(prompt_evaluated=evaluated, generated=length))
-        if baseline is None or spent.joules is None:
-            return spent
-        written = min(float(runs[-1].generation.generated_tokens), length)
+    def _saved(self, runs: tuple[Run, ...], asked: Work, total: Measurement, fitted: Estimate | None) -> "_Priced":
+        """Return what always-large would have paid for the work it would have had, and what is saved by what."""
+        baseline = self._costs.predict("large", asked)
+        if baseline is None or total.joules is None:
+            return {}
+        written = min(float(runs[-1].generation.generated_tokens), asked.generated)
         as_far = None
-        if written < length:
-            as_far = self._costs.expected("large", Work(prompt_evaluated=evaluated, generated=written))
-        saved = saving(baseline, spent.joules, spent_stddev)
-        parts = split_saving(baseline.value, baseline.value if as_far is None else as_far, spent.joules, "route")
+        if written < asked.generated:
+            as_far = self._costs.expected("large", replace(asked, generated=written))
+        saved = saving(baseline, total.joules, fitted.stddev if fitted else 0.0)
+        parts = split_saving(baseline.value, baseline.value if as_far is None else as_far, total.joules, "route")
         early = self._by_decoding(runs[-1].generation)
-        return replace(
-            spent,
-            baseline_joules=baseline.value,
-            saved_joules=saved.joules,
-            saved_joules_stddev=saved.stddev,
-            saved_joules_shared_stddev=saved.shared_stddev,
-            saved_by={"route": parts.route - sum(early.values()), "stop": parts.stop} | early,
-        )
+        return {
+            "baseline_joules": baseline.value,
+            "saved_joules": saved.joules,
+            "saved_joules_stddev": saved.stddev,
+            "saved_joules_shared_stddev": saved.shared_stddev,
+            "saved_by": {"route": parts.route - sum(early.values()), "stop": parts.stop} | early,
+        }
 
     def _by_decoding(self, generation: Generation) -> dict[str, float]:
         """Return the joules that drafts and that exits saved in this text, by the engine's own costs."""
@@ -173,7 +171,7 @@ class Account:
         one, two = (self._costs.expected("large", Work(prompt_evaluated=1, generated=count)) for count in (1, 2))
         return 0.0 if one is None or two is None else two - one
 
-    def _spent(self, total: Measurement, *, router_joules: float | None = None) -> Energy:
+    def _spent(self, total: Measurement, *, router_joules: float | None = None, **priced: Unpack["_Priced"]) -> Energy:
         return Energy(
             joules=total.joules,
             method=total.method,
@@ -182,7 +180,18 @@ class Account:
             joules_high=total.joules_high,
             router_joules=router_joules,
             baseline_model=self._large_id,
+            **priced,
         )
+
+
+class _Priced(TypedDict, total=False):
+    """What is told of an energy beside what was spent."""
+
+    baseline_joules: float | None
+    saved_joules: float
+    saved_joules_stddev: float
+    saved_joules_shared_stddev: float
+    saved_by: dict[str, float]
 
 
 def work_of(generation: Generation) -> Work:

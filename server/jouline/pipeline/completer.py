@@ -106,15 +106,15 @@ class Completer:
 
     def generate(self, request: CompletionRequest, tier: Tier, cancel: CancelToken, limits: Limits) -> Generation:
         """Return what the model of `tier` writes at the request's place."""
-        fitting = replace(limits, max_tokens=self._room(limits.max_tokens))
-        return self._engine.generate(tier, self.prompt(request, tier, limits.max_tokens), fitting, cancel)
+        prompt = self.prompt(request, tier, limits.max_tokens)
+        return self._engine.generate(tier, prompt, self._fitting(limits), cancel)
 
     def candidates(
         self, request: CompletionRequest, tier: Tier, cancel: CancelToken, limits: Limits, count: int
     ) -> list[Generation]:
         """Return up to `count` different texts for the request's place, the one that `generate` gives first."""
-        fitting = replace(limits, max_tokens=self._room(limits.max_tokens))
-        return self._engine.candidates(tier, self.prompt(request, tier, limits.max_tokens), fitting, cancel, count)
+        prompt = self.prompt(request, tier, limits.max_tokens)
+        return self._engine.candidates(tier, prompt, self._fitting(limits), cancel, count)
 
     def standing(self, request: CompletionRequest, tier: Tier, room: int) -> float:
         """Return the share, 0..1, of the request's prompt that the model of `tier` has evaluated."""
@@ -224,6 +224,10 @@ class Completer:
                 return front
             files = files[1:]
         return []
+
+    def _fitting(self, limits: Limits) -> Limits:
+        room = self._room(limits.max_tokens)
+        return limits if room == limits.max_tokens else replace(limits, max_tokens=room)
 
     def _room(self, wanted: int) -> int:
         return min(wanted, self._context_tokens // 2)

@@ -206,30 +206,29 @@ class LearnedGate(OpenGate):
 
     def before(self, request: CompletionRequest) -> Estimate:
         """Hold back where hardly any suggestion is taken; at energy saving 0 nothing is held back or scored."""
-        estimate = super().before(request)
+        seen = place_features(request, self._history)
         if request.energy_saving <= 0:
-            return estimate
+            return Estimate(seen=seen)
         point = self.card.at(request.energy_saving)
-        told = log_odds(_score(self._places, estimate.seen, self.card.place_features))
+        told = log_odds(_score(self._places, seen, self.card.place_features))
         prior = self.card.straight.chance(told)
         chance = self.personal.adjusted(request.language, prior)
         reason = None
         if chance < point.place:
             reason = f"Of 1,000 requests like this {_thousand(chance)} end in text that is taken; {_asked(point.place)}"
-        return replace(estimate, p_accept=chance, prior=prior, reason=reason, at_once=chance >= point.at_once)
+        return Estimate(p_accept=chance, prior=prior, reason=reason, at_once=chance >= point.at_once, seen=seen)
 
     def after(self, request: CompletionRequest, before: Estimate, draft: Generation) -> Estimate:
         """Hold back a draft that is hardly ever taken."""
-        estimate = super().after(request, before, draft)
         if before.prior is None:
-            return estimate
-        point = self.card.at(request.energy_saving)
-        seen = estimate.seen | {LOG_ODDS: log_odds(before.prior)}
-        chance = self.personal.adjusted(request.language, _score(self._drafts, seen, self.card.draft_features))
+            return super().after(request, before, draft)
+        point, seen = self.card.at(request.energy_saving), before.seen | draft_features(draft)
+        told = _score(self._drafts, seen | {LOG_ODDS: log_odds(before.prior)}, self.card.draft_features)
+        chance = self.personal.adjusted(request.language, told)
         reason = None
         if chance < point.draft:
             reason = f"Of 1,000 suggestions like this {_thousand(chance)} are taken; {_asked(point.draft)}"
-        return replace(estimate, p_accept=chance, reason=reason)
+        return replace(before, p_accept=chance, reason=reason, seen=seen)
 
     def routing(self, energy_saving: float) -> float:
         """Give the router what the gate has not saved already."""
