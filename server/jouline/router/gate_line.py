@@ -7,11 +7,13 @@ trained anew.
 import math
 import re
 
-from jouline.router.syntax import CHAR_CLASSES, START_KINDS, STARTS, char_class, scan, stub
+from jouline.router.syntax import CHAR_CLASSES, START_KINDS, STARTS, char_class, one_hot, scan, stub
 
 LINE_CHARS = 300  # of a longer line only the end is looked at
 _FIRST_WORD = re.compile(r"\s*(@|[A-Za-z_]\w*)")
 _CLOSING = frozenset(")]}\"'`,:;")
+_CHARS = one_hot("char", CHAR_CLASSES)
+_STARTS = one_hot("start", START_KINDS)
 
 
 def line_features(left: str, right: str) -> dict[str, float]:
@@ -35,9 +37,7 @@ def line_features(left: str, right: str) -> dict[str, float]:
         "chars_right": math.log1p(len(rest)),
     }
     last, first = char_class(left[-1:]), _first_word(left)
-    chars = {f"char_{name}": float(name == last) for name in CHAR_CLASSES}
-    starts = {f"start_{name}": float(name == first) for name in START_KINDS}
-    return features | chars | starts
+    return features | _CHARS[last] | _STARTS[first]
 
 
 def _first_word(left: str) -> str:

@@ -136,9 +136,10 @@ def _start_kind(code: str) -> str:
     return STARTS.get(match.group(1), "other") if match else "other"
 
 
-def _one_hot(name: str, classes: tuple[str, ...]) -> dict[str, dict[str, float]]:
+def one_hot(name: str, classes: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Return for each class its features: 1 at its own name, 0 at all others."""
     return {which: {f"{name}_{each}": float(each == which) for each in classes} for which in classes}
 
 
-_CHARS = _one_hot("char", CHAR_CLASSES)
-_STARTS = _one_hot("start", START_KINDS)
+_CHARS = one_hot("char", CHAR_CLASSES)
+_STARTS = one_hot("start", START_KINDS)
