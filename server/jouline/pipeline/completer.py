@@ -184,7 +184,8 @@ class Completer:
         fim, lines = self._cards[tier].fim, self._lines[tier]
         limit = min(fim.suffix_tokens, self._context_tokens // 4)
         behind, moved = self._suffix(request, tier, limit, fresh=fresh)
-        suffix = lines(behind)[:limit]
+        suffix = lines(behind)
+        suffix = suffix if len(suffix) <= limit else suffix[:limit]
         front = self._front(request, tier)
         budget = self._context_tokens - len(front) - len(suffix) - _MARKERS - self._room(room)
         fresh, chars = fresh or moved, budget * _CHARS_PER_TOKEN

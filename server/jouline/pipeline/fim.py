@@ -28,12 +28,11 @@ def arrange(
     Raises EngineError if the model's vocabulary lacks a marker of its card.
     """
     before, within = (front, ()) if fim.file is not None else ((), front)
-    first = [_marker(fim.prefix, special), *within, *prefix]
-    second = [_marker(fim.suffix, special), *suffix]
-    middle = [_marker(fim.middle, special)] if fim.middle is not None else []
+    first, second = _marker(fim.prefix, special), _marker(fim.suffix, special)
+    middle = (_marker(fim.middle, special),) if fim.middle is not None else ()
     if fim.layout == "prefix-suffix-middle":
-        return (*before, *first, *second, *middle, *typed)
-    return (*before, *second, *first, *typed, *middle)
+        return (*before, first, *within, *prefix, second, *suffix, *middle, *typed)
+    return (*before, second, *suffix, first, *within, *prefix, *typed, *middle)
 
 
 def mark_files(

@@ -28,14 +28,16 @@ class LineTokens:
         self._bodies: list[tuple[str, list[int]]] = []  # the last ones, the latest first
         self._apart: bool | None = None  # whether lines may be tokenised apart; found out when first needed
 
-    def __call__(self, text: str) -> list[int]:
-        """Return the ids of `text`, the same as tokenising it whole."""
+    def __call__(self, text: str) -> Sequence[int]:
+        """Return the ids of `text`, the same as tokenising it whole; they may be remembered, so nobody changes them."""
         if self._apart is None:
             self._apart = self._tokenise(_SAMPLE) == self._joined(_SAMPLE)
         if not self._apart:
             return self._tokenise(text)
         end = text.rfind("\n") + 1
-        return [*self._whole_lines(text[:end]), *(self._line(text[end:]) if end < len(text) else ())]
+        if end == len(text):
+            return self._whole_lines(text)
+        return [*self._whole_lines(text[:end]), *self._line(text[end:])]
 
     def _whole_lines(self, text: str) -> list[int]:
         """Return the ids of all but the cursor's line, which are the same from one key to the next."""
