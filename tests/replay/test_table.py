@@ -139,6 +139,16 @@ def test_an_inference_that_was_stopped_leaves_the_count_unknown():
     assert readings.prompt_tokens_own_order(Forgetful(silent), POLICIES["jouline"]) is None
 
 
+@pytest.mark.filterwarnings("error")
+def test_where_the_reference_saves_nothing_there_is_no_ratio():
+    """A package in which nothing is saved by anyone leaves the others' interval, and tells nobody of a division."""
+    rows = [cells if cells["group"] != "g0" else cells | {"keystrokes": 100} for cells in table()]
+    low, high = summarise(rows)["variants"]["jouline"]["ci95"]["keystrokes_saved_of_reference_percent"]
+    assert low == high == pytest.approx(95.0)
+    nothing = summarise([cells | {"keystrokes": 100} for cells in table()])["variants"]["jouline"]
+    assert nothing["keystrokes_saved_of_reference_percent"] is None
+
+
 def test_only_cells_that_every_variant_has_are_compared():
     """A run that was broken off compares what is there for all."""
     rows = [cells for cells in table() if (cells["variant"], cells["group"]) != ("continue", "g2")]

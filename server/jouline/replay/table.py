@@ -174,9 +174,11 @@ class _Variant:
     def figures(self, reference: "_Variant", weights: Floats, token_s: Floats) -> dict[str, Any]:
         """Return sums, and each ratio with its interval; `token_s` are the CPU-seconds of a prompt token."""
         own_order = self.own_order_cpu_s(weights, token_s)
+        with np.errstate(divide="ignore", invalid="ignore"):  # where the reference saves nothing there is no ratio
+            of_reference = 100.0 * self.saved(weights) / reference.saved(weights)
         drawn = {
             "keystrokes_saved_percent": self.saved(weights),
-            "keystrokes_saved_of_reference_percent": 100.0 * self.saved(weights) / reference.saved(weights),
+            "keystrokes_saved_of_reference_percent": of_reference,
             "cpu_of_reference_percent": 100.0
             * self.total("cpu_seconds", weights)
             / reference.total("cpu_seconds", weights),
