@@ -77,7 +77,7 @@ class Weights:
         Half of a surrogate pair, which an editor may send but no UTF-8 can hold, counts as a question mark.
         """
         data = text.encode(errors="replace")
-        room = len(data) + 8
+        room = (len(data) // 256 + 1) * 256  # ctypes makes a type for each new length
         ids = (ffi.llama_token * room)()
         count = ffi.llama_tokenize(self._vocab, data, len(data), ids, room, False, False)
         if count < 0:

@@ -75,14 +75,16 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--back", type=int, default=6, help="layers behind it")
     group.add_argument("--begin", type=Path, nargs=2, metavar=("FRONT", "BACK"), help="GGUF files to begin from")
     group.add_argument("--peak", type=float, default=1.0, help="scales the learning rates")
-    group.add_argument("--lattice", action="store_true", help="train on weights rounded as by q4_0")
+    group.add_argument(
+        "--lattice-below", type=float, default=0.3, help="share of the rates below which weights are rounded as by q4_0"
+    )
     group.add_argument("--shapes", type=_shape, nargs="+", metavar="FRONT+BACK", help="shapes to compare: 3+6 2+7")
 
 
 def _add_measuring(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("finishing")
     group.add_argument("--checkpoint", default="final.pt", help="what to export, such as last.pt of a run under way")
-    group.add_argument("--precision", choices=PRECISIONS, default="q8_0", help="of the files that ship")
+    group.add_argument("--precision", choices=PRECISIONS, default="q4_0", help="of the files that ship")
     group.add_argument("--pair", type=Path, nargs=2, metavar=("FRONT", "BACK"), help="measure these files instead")
     group.add_argument("--places", type=int, default=2000, help="by language")
     group.add_argument("--contexts", type=int, nargs="+", default=[256, 384, 512, 640], help="prompt tokens to compare")

@@ -64,8 +64,7 @@ def train(given: argparse.Namespace) -> None:
         end = datetime.now() + timedelta(minutes=given.minutes)  # noqa: DTZ005 - local time of day
         schedule.write(schedule.Deadline(end=end, cooldown_minutes=0.42 * given.minutes), run / step.DEADLINE)
     arguments = [f"--folder={run}", f"--processes={given.processes}", f"--peak={given.peak}"]
-    arguments += [f"--front={given.front}", f"--back={given.back}"]
-    arguments += ["--lattice"] if given.lattice else []
+    arguments += [f"--front={given.front}", f"--back={given.back}", f"--lattice-below={given.lattice_below}"]
     arguments += ["--begin", *map(str, given.begin)] if given.begin else []
     if step.main(arguments):
         raise JoulineError(

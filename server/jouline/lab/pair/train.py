@@ -43,7 +43,7 @@ class Options:
     """A run: its folder (rows, deadline, checkpoints, log), the network, and how it is trained.
 
     `begin` names front and back files of a pair to begin from instead of random weights; `peak` scales all rates;
-    with `lattice` the weights are rounded as q4_0 rounds them wherever a loss is worked out.
+    where they have fallen below `lattice_below` of it, losses are those of weights rounded as q4_0 rounds them.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class Options:
     batch: int = 10
     begin: tuple[Path, Path] | None = None
     peak: float = 1.0
-    lattice: bool = False
+    lattice_below: float = 0.3
     middle_weight: float = 2.0
     teach_steps: int = 1000
     seed: int = 0
@@ -153,6 +153,7 @@ class Run:
         self._chunk, self._stride = (640, 2) if cpu else (8192, 1)
         self._whole, self._taught = (torch.compile(f, dynamic=False) for f in (whole_chunk, taught_chunk))
         self._batches = Batches(options, team)
+        self._on_lattice = False
         self._validation = rows.load(options.folder / "validation.npz")
 
     def loop(self) -> None:
@@ -166,6 +167,7 @@ class Run:
             if factor < 1 and not cooling:
                 cooling = True
                 self._save(STABLE)
+            self._on_lattice = factor < self.options.lattice_below
             recent.append(self._step(factor))
             self.progress.seconds = before + time.monotonic() - begun
             if self.progress.step % self.options.log_steps == 0:
@@ -198,11 +200,11 @@ class Run:
         self.progress.rows += self.options.batch
         seen = inputs.numel() * self.team.world
         self.progress.tokens += seen
-        self.progress.lattice_tokens += seen if self.options.lattice else 0
+        self.progress.lattice_tokens += seen if self._on_lattice else 0
         return front.nanmean().item(), whole.mean().item()
 
     def _lattice(self) -> contextlib.AbstractContextManager[None]:
-        return on_lattice(self.network) if self.options.lattice else contextlib.nullcontext()
+        return on_lattice(self.network) if self._on_lattice else contextlib.nullcontext()
 
     def _losses(
         self, inputs: Tensor, targets: Tensor, token_weights: Tensor, weights: Weights, plan: Plan
@@ -299,7 +301,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--front", type=int, default=3)
     parser.add_argument("--back", type=int, default=6)
     parser.add_argument("--peak", type=float, default=1.0, help="scales the learning rates")
-    parser.add_argument("--lattice", action="store_true", help="train on weights rounded as by q4_0")
+    parser.add_argument(
+        "--lattice-below", type=float, default=0.3, help="share of the rates below which weights are rounded"
+    )
     parser.add_argument("--begin", type=Path, nargs=2, metavar=("FRONT", "BACK"), help="GGUF files to begin from")
     given = parser.parse_args(arguments)
     if given.processes:
@@ -309,7 +313,7 @@ def main(arguments: list[str] | None = None) -> int:
         shape=Shape(front=given.front, back=given.back),
         begin=tuple(given.begin) if given.begin else None,
         peak=given.peak,
-        lattice=given.lattice,
+        lattice_below=given.lattice_below,
     )
     Run(options, join(given.store)).loop()
     return 0
