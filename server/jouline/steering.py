@@ -85,7 +85,7 @@ def steer(folders: Folders, card: PairCard, *, keep: bool, learned_gate: bool = 
     """
     steering = _with_gate(folders, card, _open_router(folders, card, keep=keep), keep=keep, learned=learned_gate)
     try:
-        return replace(steering, exits=_open_exits(card))
+        return replace(steering, exits=open_exits(card))
     except EngineError as error:
         return replace(steering, problems=(*steering.problems, f"{error} Until then no token exits early."))
 
@@ -102,7 +102,8 @@ def _with_gate(folders: Folders, card: PairCard, steering: Steering, *, keep: bo
     return replace(steering, gate=gate, person=person)
 
 
-def _open_exits(card: PairCard) -> ExitAgent | None:
+def open_exits(card: PairCard) -> ExitAgent | None:
+    """Return the exit agent that lies beside a pair's router, None where there is none; raises EngineError."""
     return load_agent(card.router / EXITS_FILE, weights(card)) if card.kind == "exit" and card.router else None
 
 

@@ -4,6 +4,10 @@ The bare loop feeds the very tokens that ours wrote, chooses nothing and reads n
 on one thread and are timed in that thread's processor time, in turn, so a busy machine changes little; the ratio is of
 pairs of runs, its interval of 2,000 resamples of the pairs. The answers of one token are typed into the middle of a
 file, text to text; what llama.cpp itself took is taken off.
+
+`--own` tells how many microseconds a token our loops for the embedded pair take by themselves, `llama_decode` left out
+and nothing drafted: of the front, of the whole network, and of it with an exit looked for at every token. Behind a
+longer context they must not take longer.
 """
 
 import argparse
@@ -19,12 +23,16 @@ from rich.table import Table
 from tests.bench.peer import Counter, interval, ours, trace, unstopped
 
 from jouline.cancel import CancelToken
-from jouline.completion import Prompt
+from jouline.catalogue.card import bundled_folder, load_catalogue
+from jouline.completion import Prompt, Tier
+from jouline.engine.draft import Worth
 from jouline.engine.generate import Limits, generate
 from jouline.engine.llama import AbortFlag, Context, Weights
 from jouline.engine.options import EngineOptions
+from jouline.engine.pair import Pair, PairFiles
 from jouline.engine.session import TokenSession
 from jouline.engine.vocabulary import Vocabulary
+from jouline.steering import open_exits
 
 TOKENS = 48
 CONTEXTS = (500, 2_000)
@@ -77,6 +85,41 @@ class Loops:
         self._weights.close()
 
 
+def own_microseconds(runs: int) -> dict[tuple[str, int], float]:
+    """Return the embedded pair's median microseconds a token by way and context, with `llama_decode` left out."""
+    card = load_catalogue().pair("embedded")
+    front, back = (bundled_folder() / stage.file for stage in (card.small, card.large))
+    options = EngineOptions(context_tokens=4_096, threads=1)
+    pair = Pair(PairFiles(kind="exit", small=front, large=back, small_options=options, large_options=options))
+    ways: dict[str, tuple[Tier, int]] = {"front": ("small", 0), "whole": ("large", 0), "whole, exits": ("large", 100)}
+    pair.exits = open_exits(card)
+    code = pair.tokenise("small", Path(statistics.__file__).read_text("utf-8"))
+    found = {}
+    with contextlib.closing(pair), unstopped():
+        for size in CONTEXTS:
+            for name, (tier, saving) in ways.items():
+                pair.forget()
+                prompt = Prompt(tokens=tuple(code[:size]))
+                limits = Limits(max_tokens=TOKENS, single_line=False, energy_saving=saving)
+                pair.generate(tier, prompt, limits, CancelToken())
+                found[name, size] = statistics.median(_own(pair, tier, prompt, limits) for _ in range(runs))
+    return found
+
+
+def _own(pair: Pair, tier: Tier, prompt: Prompt, limits: Limits) -> float:
+    pair.prepare(tier, (*prompt.tokens[:-1], 0), CancelToken())  # forgets the answer
+    pair.prepare(tier, prompt.tokens, CancelToken())
+    decode, choose = Context._decode, Worth.choose
+    Context._decode = lambda *_: None  # type: ignore[method-assign]
+    Worth.choose = lambda _: False  # type: ignore[method-assign]
+    began = time.thread_time()
+    try:
+        made = pair.generate(tier, prompt, limits, CancelToken())
+        return (time.thread_time() - began) / made.generated_tokens * 1e6
+    finally:
+        Context._decode, Worth.choose = decode, choose  # type: ignore[method-assign]
+
+
 def one_token_overheads(path: Path, keys: int) -> list[float]:
     """Return, for each key typed, the milliseconds from text to a one-token answer less those inside llama.cpp."""
     inside = [0.0]
@@ -105,10 +148,18 @@ def one_token_overheads(path: Path, keys: int) -> list[float]:
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument("models", type=Path, nargs="*")
+    parser.add_argument("--own", action="store_true", help="what the embedded pair's loops take without llama_decode")
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--keys", type=int, default=60)
     given = parser.parse_args()
+    if given.own:
+        own = Table("way", "context", "µs a token", title="our loops alone")
+        for (name, size), spent in own_microseconds(given.runs).items():
+            own.add_row(name, str(size), f"{spent:.1f}")
+        Console().print(own)
+    if not given.models:
+        return
     table = Table(
         "model", "context", "ours, tokens a CPU s", "bare", "ratio, median [95 %]", title="beside llama_decode"
     )

@@ -255,7 +255,7 @@ class TokenSession(_OnTimeline):
             return 0.0
         keep = line.rewind(wanted, rows, usable)
         self.evaluated = len(wanted) - keep
-        self._append(wanted[keep:], rows)
+        self._append(wanted[keep:], max(1, rows))  # a prompt's last logits may well be asked for later
         return float(self.evaluated)
 
     def step(self, token: int) -> None:
@@ -284,9 +284,9 @@ class TokenSession(_OnTimeline):
     def _append(self, tokens: list[int], rows: int) -> None:
         line, context = self._line, self._context
         at = len(line.held)
-        rows = max(1, min(rows, len(tokens)))
+        rows = min(rows, len(tokens))
         try:
-            context.decode_tokens(tokens, at, self.states, rows=rows)
+            context.decode_tokens(tokens, at, self.states, rows=max(1, rows))
             line.grew(tokens, rows)
         except BaseException:  # an interrupt from the keyboard too
             kept = context.kept()
