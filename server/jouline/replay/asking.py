@@ -63,8 +63,8 @@ class Pace:
         return self.known + counts.prompt_evaluated * self.prompt_token[tier] + counts.generated * self.token[tier]
 
 
-EMBEDDED_PACE = Pace(prompt_token={"small": 0.09, "large": 0.25}, token={"small": 0.35, "large": 1.2})
-"""The embedded pair on one quiet core of a server of 2023, our own work on top (LOG.md)."""
+EMBEDDED_PACE = Pace(prompt_token={"small": 0.10, "large": 0.28}, token={"small": 0.31, "large": 1.13})
+"""The embedded pair on one quiet core of a server of 2023, our own work on top: `scripts/bench --pace` (LOG.md)."""
 
 
 Reading = Callable[[CompletionRequest, Completion | None], None]
