@@ -5,7 +5,7 @@ on one thread and are timed in that thread's processor time, in turn, so a busy 
 pairs of runs, its interval of 2,000 resamples of the pairs. The answers of one token are typed into the middle of a
 file, text to text; what llama.cpp itself took is taken off.
 
-`--own` tells how many microseconds a token our loops for the embedded pair take by themselves, `llama_decode` left out
+`--own` tells how many microseconds a token our loops for the embedded pair take by themselves, llama.cpp left out
 and nothing drafted: of the front, of the whole network, and of it with an exit looked for at every token. Behind a
 longer context they must not take longer.
 """
@@ -109,15 +109,16 @@ def own_microseconds(runs: int) -> dict[tuple[str, int], float]:
 def _own(pair: Pair, tier: Tier, prompt: Prompt, limits: Limits) -> float:
     pair.prepare(tier, (*prompt.tokens[:-1], 0), CancelToken())  # forgets the answer
     pair.prepare(tier, prompt.tokens, CancelToken())
-    decode, choose = Context._decode, Worth.choose
+    decode, read, choose = Context._decode, Context.read_logits, Worth.choose
     Context._decode = lambda *_: None  # type: ignore[method-assign]
+    Context.read_logits = lambda *_: None  # type: ignore[method-assign]
     Worth.choose = lambda _: False  # type: ignore[method-assign]
     began = time.thread_time()
     try:
         made = pair.generate(tier, prompt, limits, CancelToken())
         return (time.thread_time() - began) / made.generated_tokens * 1e6
     finally:
-        Context._decode, Worth.choose = decode, choose  # type: ignore[method-assign]
+        Context._decode, Context.read_logits, Worth.choose = decode, read, choose  # type: ignore[method-assign]
 
 
 def one_token_overheads(path: Path, keys: int) -> list[float]:

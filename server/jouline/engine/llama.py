@@ -285,11 +285,10 @@ class Context:
         self._pace.learn(int(batch.n_tokens), (time.perf_counter() - began) * 1e3)
 
     def read_logits(self, back: int, address: int) -> None:
-        """Copy the logits of the token `back` before the last, as many float32 as the vocabulary has, to `address`.
-
-        There are as many as the last decode kept.
-        """
-        ctypes.memmove(address, ffi.llama_get_logits_ith(self._pointer, -1 - back), self._logit_bytes)
+        """Copy the float32 logits of the token `back` before the last to `address`; the last decode kept them."""
+        if not (found := ffi.llama_get_logits_ith(self._pointer, -1 - back)):
+            raise EngineError(f"The model {self.weights.path.name} was evaluated and gave nothing; please report it.")
+        ctypes.memmove(address, found, self._logit_bytes)
 
     def trim(self, position: int) -> int:
         """Forget everything from `position` on; returns how many positions are left.
