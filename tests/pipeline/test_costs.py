@@ -170,17 +170,26 @@ class TwoJoulesAToken:
         return 1.0 + 0.5 * work.prompt_evaluated + 2.0 * work.generated
 
 
-def test_what_drafts_and_exits_save_is_told_apart():
-    """They are priced by the tokens of plain decoding that they saved, and all parts sum to the saving."""
-    generation = SimpleNamespace(
-        prompt_work=1.0, generated_tokens=6, stop="line", tokens=(1,) * 6, drafted=4, exited=2,
-        saved_by_drafts=1.5, saved_by_exit=0.5,
+def written(tokens, *, prompt_work=0.0, drafted=0, exited=0, saved_by_drafts=0.0, saved_by_exit=0.0):
+    """Return a line of so many tokens."""
+    return SimpleNamespace(
+        prompt_work=prompt_work, generated_tokens=tokens, stop="line", tokens=(1,) * tokens, drafted=drafted,
+        exited=exited, saved_by_drafts=saved_by_drafts, saved_by_exit=saved_by_exit,
     )  # fmt: skip
-    work = work_of(generation)
-    spent = TwoJoulesAToken().predict("large", work).value
-    measured = SimpleNamespace(
+
+
+def joules(spent):
+    """Return a measurement."""
+    return SimpleNamespace(
         joules=spent, method="measured", source="", joules_low=spent, joules_high=spent, cpu_seconds=1.0
     )
+
+
+def test_what_drafts_and_exits_save_is_told_apart():
+    """They are priced by the tokens of plain decoding that they saved, and all parts sum to the saving."""
+    generation = written(6, prompt_work=1.0, drafted=4, exited=2, saved_by_drafts=1.5, saved_by_exit=0.5)
+    work = work_of(generation)
+    measured = joules(TwoJoulesAToken().predict("large", work).value)
     run = Run(tier="large", generation=generation, measurement=measured)
     account = Account(None, TwoJoulesAToken(), AlwaysLarge(8.0), "big")
     energy = account.bill((1,), (run,), measured, 0.0)
@@ -188,3 +197,18 @@ def test_what_drafts_and_exits_save_is_told_apart():
     assert work.generated == 4.0
     assert energy.saved_by == pytest.approx({"route": 0.0, "stop": 0.0, "drafts": 3.0, "exit": 1.0})
     assert sum(energy.saved_by.values()) == pytest.approx(energy.saved_joules)
+
+
+def test_what_stands_beside_the_models_is_paid_by_the_baseline_too():
+    """Making the prompt and fitting the text saves or loses nothing, the router's work is ours alone."""
+
+    def billed(total, router_share):
+        account = Account(None, TwoJoulesAToken(), AlwaysLarge(8.0), "big")
+        run = Run(tier="small", generation=written(4), measurement=joules(6.0))
+        return account.bill((1,), (run,), joules(total), router_share)
+
+    alone, with_more, with_router = billed(6.0, 0.0), billed(10.0, 0.0), billed(10.0, 0.3)
+    assert with_more.saved_joules == pytest.approx(alone.saved_joules)
+    assert with_more.baseline_joules == pytest.approx(alone.baseline_joules + 4.0)
+    assert with_router.saved_joules == pytest.approx(alone.saved_joules - 3.0)
+    assert sum(with_router.saved_by.values()) == pytest.approx(with_router.saved_joules)

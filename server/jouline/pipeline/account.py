@@ -97,7 +97,8 @@ class Account:
         evaluated = self._always_large.ask(prompt, runs[-1].generation.tokens)
         length = self._always_large.length(runs)
         router = None if total.joules is None else total.joules * min(1.0, router_share)
-        saved = self._saved(runs, Work(prompt_evaluated=evaluated, generated=length), total, fitted)
+        asked = Work(prompt_evaluated=evaluated, generated=length)
+        saved = self._saved(runs, asked, total, fitted, beside=_beside(runs, total, router))
         return self._spent(total, router_joules=router, **saved)
 
     def marginal(self, behind: Behind) -> MarginalCosts | None:
@@ -137,15 +138,22 @@ class Account:
         spread = sum(cost.stddev for cost in known)  # one machine, one clock: their errors go together
         return Estimate(value=sum(cost.value for cost in known), stddev=spread)
 
-    def _saved(self, runs: tuple[Run, ...], asked: Work, total: Measurement, fitted: Estimate | None) -> "_Priced":
-        """Return what always-large would have paid for the work it would have had, and what is saved by what."""
+    def _saved(
+        self, runs: tuple[Run, ...], asked: Work, total: Measurement, fitted: Estimate | None, *, beside: float
+    ) -> "_Priced":
+        """Return what always-large would have paid for the work it would have had, and what is saved by what.
+
+        `beside` are the joules of what it would have had to do as well, whatever its model.
+        """
         baseline = self._costs.predict("large", asked)
         if baseline is None or total.joules is None:
             return {}
+        baseline = replace(baseline, value=baseline.value + beside)
         written = min(float(runs[-1].generation.generated_tokens), asked.generated)
         as_far = None
         if written < asked.generated:
             as_far = self._costs.expected("large", replace(asked, generated=written))
+            as_far = None if as_far is None else as_far + beside
         saved = saving(baseline, total.joules, fitted.stddev if fitted else 0.0)
         parts = split_saving(baseline.value, baseline.value if as_far is None else as_far, total.joules, "route")
         early = self._by_decoding(runs[-1].generation)
@@ -192,6 +200,18 @@ class _Priced(TypedDict, total=False):
     saved_joules_stddev: float
     saved_joules_shared_stddev: float
     saved_by: dict[str, float]
+
+
+def _beside(runs: tuple[Run, ...], total: Measurement, router_joules: float | None) -> float:
+    """Return the joules of a request's work beside models and router: its prompt, fitting its text, bookkeeping.
+
+    Nothing where a counter's step hides them, which is to the baseline's disadvantage.
+    """
+    models = [run.measurement.joules for run in runs]
+    known = [joules for joules in models if joules is not None]
+    if total.joules is None or router_joules is None or len(known) < len(models):
+        return 0.0
+    return max(0.0, total.joules - sum(known) - router_joules)
 
 
 def work_of(generation: Generation) -> Work:
