@@ -354,7 +354,7 @@ async function untrusted() {
 /** Two windows on one machine: the slider of one moves that of the other, through the setting on disk. */
 async function secondWindow() {
   host.setInWorkspace('jouline.energySaving', undefined); // else the folder's value holds in both
-  const other = new Workbench(host, bench.browser, await bench.page.context().newPage());
+  const other = new Workbench(host, bench.browser, await bench.browser.newPage({ viewport: { width: 1280, height: 800 } }));
   other.page.setDefaultTimeout(90_000);
   await other.goto();
   await other.openFile(FILE);
