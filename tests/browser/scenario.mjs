@@ -351,29 +351,6 @@ async function untrusted() {
   step('the folder is not trusted, and no server, Python, place or model that its settings name was taken');
 }
 
-/** Two windows on one machine: the slider of one moves that of the other, through the setting on disk. */
-async function secondWindow() {
-  host.setInWorkspace('jouline.energySaving', undefined); // else the folder's value holds in both
-  const other = new Workbench(host, bench.browser, await bench.browser.newPage({ viewport: { width: 1280, height: 800 } }));
-  other.page.setDefaultTimeout(90_000);
-  await other.goto();
-  await other.openFile(FILE);
-  await other.untilStatus('the second window to be ready', (text) => /Jouline: ready/.test(text));
-  await other.statusItem.click();
-  const theirs = await other.panel('side');
-  await bench.palette('Jouline: Open the Energy Panel');
-  const ours = await bench.panel('side');
-  for (const [moved, key, followed] of [[theirs, 'Home', ours], [ours, 'End', theirs]]) {
-    const { value } = await moveSlider(moved, key);
-    await eventually('the setting on disk', () => host.userSetting('jouline.energySaving') === value, 15_000);
-    await eventually(`the other window's slider at ${value}`, async () =>
-      (await followed.locator('#slider').inputValue()) === String(value), 15_000);
-  }
-  for (const url of other.outside) bench.outside.add(url);
-  await other.page.close();
-  step('two windows: the slider of either moves the other');
-}
-
 /** What the ledger holds, as the server's own command tells it. */
 async function accounted() {
   await eventually(`${tabs} acceptances in the ledger`, () => stats().accepted === tabs, 15_000);
@@ -483,7 +460,6 @@ async function scenario() {
   await killedServer();
   if (!options.screenshots) await beside.rival.toldOnce({ bench, step });
   await accounted();
-  if (!options.screenshots) await secondWindow();
   if (options.screenshots) await pictured(); // last: newer workbenches show settings in a window that covers all
   return ended();
 }
