@@ -173,7 +173,7 @@ function headline(account: Account, t: Translate): Headline {
     title: lost ? t('Lost this session') : t('Saved this session'),
     amount,
     detail: claimed ? [spread, share].filter(Boolean).join(' · ') : noClaim(account, t),
-    method: methodSentence(method, t),
+    method: account.requests === 0 ? '' : methodSentence(method, t), // before the first there is none yet
   };
 }
 

@@ -61,6 +61,10 @@ describe('the headline', () => {
     assert.match(detail, /9 % more than/);
   });
 
+  it('says nothing of how it was measured before there was anything to measure', () => {
+    assert.equal(withSession({ requests: 0, method: 'unavailable', headlineState: 'too few requests' }).headline.method, '');
+    assert.notEqual(withSession({ requests: 1, method: 'unavailable' }).headline.method, '');
+  });
   it('claims nothing that may not be claimed', () => {
     for (const headlineState of ['too few requests', 'no measurable saving', 'unknown']) {
       const { amount, detail } = withSession({ headlineState, savedPercent: null }).headline;
