@@ -326,6 +326,17 @@ def test_brackets_that_are_open_can_be_closed(text):
     assert closer_start(b")" * (opened + 1), opened) == opened
 
 
+@given(pieces=st.lists(st.text("a()[]'\"#\n\\ ", max_size=3).map(str.encode), max_size=20), opened=st.integers(0, 2))
+def test_only_a_closing_bracket_makes_one_too_many(pieces, opened):
+    """So the decode loop counts brackets only behind a piece that holds one."""
+    text, before = b"", False
+    for piece in pieces:
+        text += piece
+        now = closer_start(text, opened) is not None
+        assert before or not now or any(closer in piece for closer in b")]}")
+        before = now
+
+
 @pytest.mark.parametrize(
     ("text", "following", "start"),
     [

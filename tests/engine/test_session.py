@@ -73,6 +73,33 @@ def test_small_and_large_in_any_order_equal_each_alone(timelines, cold, prompts,
         assert np.allclose(sessions[tier].logits(), fresh_logits(cold, tier, timeline), atol=TOLERANCE)
 
 
+@given(
+    start=TIMELINE,
+    moves=st.lists(
+        st.tuples(st.integers(0, 8), st.lists(TOKEN, min_size=1, max_size=4), st.none() | TIMELINE),
+        min_size=1,
+        max_size=4,
+    ),
+    tier=st.sampled_from(["large", "whole"]),
+)
+def test_going_back_and_appending_equal_asking_anew(timelines, cold, start, moves, tier):
+    """Every row of what is appended is a cold session's, also where the front answered something else in between."""
+    small, large = timelines.fresh_exit()
+    session, line = (large if tier == "large" else timelines.fresh_whole()), list(start)
+    session.sync(line)
+    for back, tokens, meanwhile in moves:
+        if meanwhile:
+            small.sync(meanwhile)
+        kept = max(1, len(line) - back)
+        line = [*line[:kept], *tokens]
+        session.back_to(kept)
+        session.extend(tokens, rows=len(tokens))
+        assert session.tokens == line
+        for row in range(len(tokens)):
+            found = session.logits(row)
+            assert np.allclose(found, fresh_logits(cold, tier, line[: len(line) - row]), atol=TOLERANCE)
+
+
 def test_stepping_the_large_where_the_small_went_elsewhere(timelines, cold):
     """Even between two steps of the large the small may answer another prompt."""
     small, large = timelines.fresh_exit()

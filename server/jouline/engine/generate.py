@@ -160,8 +160,8 @@ def _stop_block(beyond: bytes, text: bytes, started: float, limits: Limits) -> S
     """Return why a text of several lines ends with the token that spelled `beyond`, None if it goes on."""
     if limits.block_indent is not None and block_end(text, limits.block_indent) is not None:
         return "block"
-    closes = limits.open_brackets is not None and any(closer in beyond for closer in b")]}")
-    if closes and closer_start(text, limits.open_brackets or 0) is not None:
+    closes = any(closer in beyond for closer in b")]}")  # nothing else makes a bracket too many
+    if closes and limits.open_brackets is not None and closer_start(text, limits.open_brackets) is not None:
         return "bracket"
     if b"\n" not in beyond:
         return None

@@ -150,12 +150,11 @@ class Account:
             return {}
         baseline = replace(baseline, value=baseline.value + beside)
         written = min(float(runs[-1].generation.generated_tokens), asked.generated)
-        as_far = None
-        if written < asked.generated:
-            as_far = self._costs.expected("large", replace(asked, generated=written))
-            as_far = None if as_far is None else as_far + beside
+        stopped = written < asked.generated
+        as_far = self._costs.expected("large", replace(asked, generated=written)) if stopped else None
+        so_far = baseline.value if as_far is None else as_far + beside
         saved = saving(baseline, total.joules, fitted.stddev if fitted else 0.0)
-        parts = split_saving(baseline.value, baseline.value if as_far is None else as_far, total.joules, "route")
+        parts = split_saving(baseline.value, so_far, total.joules, "route")
         early = self._by_decoding(runs[-1].generation)
         return {
             "baseline_joules": baseline.value,
